@@ -1,0 +1,1 @@
+//! The institution CA: profiles, lint, issue, revoke, CRL

@@ -1,0 +1,1 @@
+//! The nouns of the network: codes, kinds, numbers, prefixes, lines, services, agreements, classes

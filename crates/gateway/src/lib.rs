@@ -1,0 +1,1 @@
+//! The network's edge: lines, feed, datapath loader, routes

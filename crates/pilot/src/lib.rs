@@ -1,0 +1,1 @@
+//! A whole region in network namespaces

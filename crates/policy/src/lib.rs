@@ -1,0 +1,1 @@
+//! Registry state to what each gateway must hold; explain

@@ -1,0 +1,1 @@
+//! Participants, sites, lines, services, agreements: commands in, events out

@@ -1,0 +1,1 @@
+//! The storage trait, its conformance suite and its SQLite home

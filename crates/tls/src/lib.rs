@@ -1,0 +1,1 @@
+//! The TLS profiles; the only importer of rustls

@@ -1,0 +1,1 @@
+//! What travels between center, gateway and site: the policy feed and the attach conversation
