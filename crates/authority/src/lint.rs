@@ -1,0 +1,404 @@
+//! The last look at a certificate before the CA's key signs it.
+//!
+//! The certificate is read back from its encoding, as a stranger would, and
+//! compared with what the profile demands: nothing missing, nothing more. It
+//! knows nothing of how the certificate was put together, so that a fault
+//! there cannot hide here.
+
+use crate::csr::SubjectKey;
+use crate::instant::{self, BACKDATE_MS, DAY_MS};
+use crate::issuing::IssuingCa;
+use crate::profile::{LIFE_DAYS_MAX, Profile};
+use crate::serial::Serial;
+use iryonet_domain::UnixMillis;
+use rcgen::PublicKeyData;
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+use x509_parser::certificate::X509Certificate;
+use x509_parser::extensions::{DistributionPointName, GeneralName, ParsedExtension, X509Extension};
+use x509_parser::oid_registry as oid;
+use x509_parser::x509::X509Version;
+
+/// One thing that is wrong with a certificate.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Finding {
+    /// Which rule, as a stable word for logs and counters.
+    pub rule: &'static str,
+    /// What was found and what would be right.
+    pub text: String,
+}
+
+/// The certificate breaks rules of its profile.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the lint found {}: {}", count(.findings.len()), join(.findings))]
+pub struct LintError {
+    /// Everything that was found, in the order of the rules; never empty.
+    pub findings: Vec<Finding>,
+}
+
+fn count(findings: usize) -> String {
+    format!("{findings} fault{}", if findings == 1 { "" } else { "s" })
+}
+
+fn join(findings: &[Finding]) -> String {
+    let texts: Vec<String> = findings
+        .iter()
+        .map(|finding| format!("[{}] {}", finding.rule, finding.text))
+        .collect();
+    texts.join("; ")
+}
+
+/// A certificate's to-be-signed part that passed. Only [`lint`] makes one.
+#[derive(Debug)]
+pub(crate) struct Linted(Vec<u8>);
+
+impl Linted {
+    pub(crate) fn to_be_signed(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+/// Checks `draft` (signed by a throw-away key) against all rules.
+pub(crate) fn lint(
+    draft: &[u8],
+    ca: &IssuingCa,
+    profile: &Profile,
+    key: &SubjectKey,
+    now: UnixMillis,
+) -> Result<Linted, LintError> {
+    let (rest, certificate) = match x509_parser::parse_x509_certificate(draft) {
+        Ok(parsed) => parsed,
+        Err(error) => {
+            return Err(LintError {
+                findings: vec![Finding {
+                    rule: "encoding",
+                    text: format!("it cannot be read back: {error}"),
+                }],
+            });
+        }
+    };
+    let mut lint = Lint {
+        certificate: &certificate,
+        findings: Vec::new(),
+    };
+    lint.want("encoding", rest.is_empty(), || {
+        "octets follow the certificate".to_owned()
+    });
+    lint.frame(ca);
+    lint.validity(ca, now);
+    lint.subject(profile, key);
+    lint.extensions(ca);
+    lint.names(profile);
+    lint.usages(profile);
+    lint.identifiers(ca);
+    if lint.findings.is_empty() {
+        Ok(Linted(certificate.tbs_certificate.as_ref().to_vec()))
+    } else {
+        Err(LintError {
+            findings: lint.findings,
+        })
+    }
+}
+
+struct Lint<'a> {
+    certificate: &'a X509Certificate<'a>,
+    findings: Vec<Finding>,
+}
+
+impl Lint<'_> {
+    fn want(&mut self, rule: &'static str, holds: bool, text: impl FnOnce() -> String) {
+        if !holds {
+            self.findings.push(Finding { rule, text: text() });
+        }
+    }
+
+    /// Version, serial number, signature algorithm, issuer.
+    fn frame(&mut self, ca: &IssuingCa) {
+        let certificate = self.certificate;
+        self.want("version", certificate.version() == X509Version::V3, || {
+            format!("version {}; version 3 is right", certificate.version())
+        });
+        let serial = certificate.raw_serial();
+        self.want("serial", Serial::from_bytes(serial).is_ok(), || {
+            format!(
+                "serial {}; 20 octets that begin with 4 to 7 are right",
+                hex::encode(serial)
+            )
+        });
+        let outer = &certificate.signature_algorithm;
+        let inner = &certificate.tbs_certificate.signature;
+        let strong = [
+            oid::OID_SIG_ECDSA_WITH_SHA256,
+            oid::OID_SIG_ECDSA_WITH_SHA384,
+        ];
+        self.want(
+            "signature-algorithm",
+            outer == inner && strong.contains(&outer.algorithm),
+            || {
+                format!(
+                    "signed with {}; ECDSA with SHA-256 or SHA-384 is right",
+                    outer.algorithm
+                )
+            },
+        );
+        let issuer = x509_parser::parse_x509_certificate(ca.certificate())
+            .map(|(_, parsed)| parsed.subject().as_raw() == certificate.issuer().as_raw());
+        self.want("issuer", issuer.unwrap_or(false), || {
+            format!(
+                "issuer {}; it is not the issuing CA's subject",
+                certificate.issuer()
+            )
+        });
+    }
+
+    fn validity(&mut self, ca: &IssuingCa, now: UnixMillis) {
+        let validity = self.certificate.validity();
+        let begins = instant::from_x509(validity.not_before.timestamp());
+        let ends = instant::from_x509(validity.not_after.timestamp());
+        let (ca_begins, ca_ends) = ca.validity();
+        self.want("validity", begins <= now && now < ends, || {
+            format!("valid from {begins:?} to {ends:?}, which does not hold now ({now:?})")
+        });
+        self.want("validity-of-issuer", ca_begins <= begins && ends <= ca_ends, || {
+            format!("valid from {begins:?} to {ends:?}, outside of the CA's {ca_begins:?} to {ca_ends:?}")
+        });
+        let longest = LIFE_DAYS_MAX * DAY_MS + BACKDATE_MS + 1_000;
+        self.want("life", ends.since_ms(begins) <= longest, || {
+            format!(
+                "a life of {} ms; at most {LIFE_DAYS_MAX} days are right",
+                ends.since_ms(begins)
+            )
+        });
+    }
+
+    /// The subject's name says what the profile says; its key is the request's.
+    fn subject(&mut self, profile: &Profile, key: &SubjectKey) {
+        let mut wanted = vec![
+            (oid::OID_X509_COUNTRY_NAME, "JP".to_owned()),
+            (oid::OID_X509_ORGANIZATION_NAME, profile.organisation()),
+        ];
+        if let Profile::Institution { kind, code, .. } = profile {
+            wanted.push((oid::OID_X509_ORGANIZATIONAL_UNIT, kind.as_str().to_owned()));
+            if let Some(code) = code {
+                wanted.push((oid::OID_X509_SERIALNUMBER, code.clone()));
+            }
+        }
+        let subject = self.certificate.subject();
+        let found: Vec<_> = subject
+            .iter_attributes()
+            .map(|attribute| {
+                let text = attribute.as_str().unwrap_or("(not a text)").to_owned();
+                (attribute.attr_type().to_owned(), text)
+            })
+            .collect();
+        self.want("subject", found == wanted, || {
+            format!("subject {subject}; the profile demands {wanted:?}")
+        });
+        let info = self.certificate.public_key();
+        match SubjectKey::read(info) {
+            Ok(found) => {
+                self.want(
+                    "key",
+                    found == *key && info.raw == key.subject_public_key_info(),
+                    || "its key is not the one of the request".to_owned(),
+                );
+            }
+            Err(error) => self.want("key", false, || error.to_string()),
+        }
+        let unique_ids = &self.certificate.tbs_certificate;
+        self.want(
+            "unique-id",
+            unique_ids.issuer_uid.is_none() && unique_ids.subject_uid.is_none(),
+            || "it carries a unique identifier (RFC 5280 section 4.1.2.8 forbids it)".to_owned(),
+        );
+    }
+
+    /// Exactly the extensions of the profile, each once, each as critical as it
+    /// has to be.
+    fn extensions(&mut self, ca: &IssuingCa) {
+        let mut wanted = vec![
+            (oid::OID_X509_EXT_AUTHORITY_KEY_IDENTIFIER, false),
+            (oid::OID_X509_EXT_SUBJECT_KEY_IDENTIFIER, false),
+            (oid::OID_X509_EXT_SUBJECT_ALT_NAME, false),
+            (oid::OID_X509_EXT_KEY_USAGE, true),
+            (oid::OID_X509_EXT_EXTENDED_KEY_USAGE, false),
+            (oid::OID_X509_EXT_BASIC_CONSTRAINTS, true),
+        ];
+        if ca.crl_uri().is_some() {
+            wanted.push((oid::OID_X509_EXT_CRL_DISTRIBUTION_POINTS, false));
+        }
+        let extensions = self.certificate.extensions();
+        for (id, critical) in &wanted {
+            let found: Vec<&X509Extension<'_>> = extensions
+                .iter()
+                .filter(|extension| extension.oid == *id)
+                .collect();
+            let holds = matches!(found.as_slice(), [one] if one.critical == *critical);
+            self.want("extension", holds, || {
+                let critical = if *critical {
+                    "critical"
+                } else {
+                    "not critical"
+                };
+                format!(
+                    "extension {id} stands {} times; once and {critical} is right",
+                    found.len()
+                )
+            });
+        }
+        for extension in extensions {
+            let known = wanted.iter().any(|(id, _)| *id == extension.oid);
+            self.want("extra-extension", known, || {
+                format!("extension {} has no place in this profile", extension.oid)
+            });
+        }
+        if let Some(crl_uri) = ca.crl_uri() {
+            let holds = self.find(|extension| match extension {
+                ParsedExtension::CRLDistributionPoints(points) => match points.points.as_slice() {
+                    [point] => match &point.distribution_point {
+                        Some(DistributionPointName::FullName(names)) => Some(
+                            matches!(names.as_slice(), [GeneralName::URI(uri)] if *uri == crl_uri),
+                        ),
+                        _ => None,
+                    },
+                    _ => None,
+                },
+                _ => None,
+            });
+            self.want("crl-uri", holds == Some(true), || {
+                format!("its one revocation list is not at {crl_uri}")
+            });
+        }
+    }
+
+    /// One identity and exactly the server names asked for.
+    fn names(&mut self, profile: &Profile) {
+        let mut uris = Vec::new();
+        let mut dns = BTreeSet::new();
+        let mut addresses = BTreeSet::new();
+        let mut others = 0_usize;
+        if let Ok(Some(names)) = self.certificate.subject_alternative_name() {
+            for name in &names.value.general_names {
+                match name {
+                    GeneralName::URI(uri) => uris.push((*uri).to_owned()),
+                    GeneralName::DNSName(name) => {
+                        dns.insert((*name).to_owned());
+                    }
+                    GeneralName::IPAddress(octets) => match address(octets) {
+                        Some(address) => {
+                            addresses.insert(address);
+                        }
+                        None => others += 1,
+                    },
+                    _ => others += 1,
+                }
+            }
+        }
+        let identity = profile.identity().to_string();
+        self.want("identity", uris == [identity.clone()], || {
+            format!("URIs {uris:?}; exactly one, {identity}, is right")
+        });
+        let wanted = profile.server_names();
+        let holds = others == 0
+            && dns == wanted.dns.iter().cloned().collect()
+            && addresses == wanted.addresses.iter().copied().collect();
+        self.want("names", holds, || {
+            format!("names {dns:?} {addresses:?} and {others} others; {wanted:?} is right")
+        });
+    }
+
+    /// Good for what the profile says and for nothing else; never a CA.
+    fn usages(&mut self, profile: &Profile) {
+        let constraints = self.certificate.basic_constraints().ok().flatten();
+        let leaf =
+            constraints.is_some_and(|c| !c.value.ca && c.value.path_len_constraint.is_none());
+        self.want("ca", leaf, || "it does not say that it is no CA".to_owned());
+        let flags = self
+            .certificate
+            .key_usage()
+            .ok()
+            .flatten()
+            .map(|usage| usage.value.flags);
+        // Bit 0 is digitalSignature (RFC 5280 section 4.2.1.3).
+        self.want("key-usage", flags == Some(1), || {
+            format!("key usage bits {flags:?}; digitalSignature alone is right")
+        });
+        let wanted: BTreeSet<String> = profile
+            .usages()
+            .iter()
+            .map(|usage| {
+                let parts: Vec<String> = usage.oid().iter().map(u64::to_string).collect();
+                parts.join(".")
+            })
+            .collect();
+        let found = self.find(|extension| match extension {
+            ParsedExtension::ExtendedKeyUsage(usage) => {
+                let known = [
+                    (usage.any, "2.5.29.37.0"),
+                    (usage.server_auth, "1.3.6.1.5.5.7.3.1"),
+                    (usage.client_auth, "1.3.6.1.5.5.7.3.2"),
+                    (usage.code_signing, "1.3.6.1.5.5.7.3.3"),
+                    (usage.email_protection, "1.3.6.1.5.5.7.3.4"),
+                    (usage.time_stamping, "1.3.6.1.5.5.7.3.8"),
+                    (usage.ocsp_signing, "1.3.6.1.5.5.7.3.9"),
+                ];
+                let mut found: BTreeSet<String> =
+                    usage.other.iter().map(|id| id.to_id_string()).collect();
+                found.extend(
+                    known
+                        .iter()
+                        .filter(|(set, _)| *set)
+                        .map(|(_, id)| (*id).to_owned()),
+                );
+                Some(found)
+            }
+            _ => None,
+        });
+        self.want(
+            "extended-key-usage",
+            found.as_ref() == Some(&wanted),
+            || format!("extended key usages {found:?}; {wanted:?} are right"),
+        );
+    }
+
+    fn identifiers(&mut self, ca: &IssuingCa) {
+        let subject = self.find(|extension| match extension {
+            ParsedExtension::SubjectKeyIdentifier(id) => Some(id.0.len()),
+            _ => None,
+        });
+        self.want("subject-key-identifier", subject == Some(20), || {
+            format!("subject key identifier of {subject:?} octets; 20 are right")
+        });
+        let authority = self.find(|extension| match extension {
+            ParsedExtension::AuthorityKeyIdentifier(id) => {
+                let named = id.key_identifier.as_ref().map(|id| id.0.to_vec());
+                (id.authority_cert_issuer.is_none() && id.authority_cert_serial.is_none())
+                    .then_some(named)
+                    .flatten()
+            }
+            _ => None,
+        });
+        self.want(
+            "authority-key-identifier",
+            authority.as_deref() == Some(ca.key_id()),
+            || "its authority key identifier is not the issuing CA's".to_owned(),
+        );
+    }
+
+    fn find<T>(&self, pick: impl Fn(&ParsedExtension<'_>) -> Option<T>) -> Option<T> {
+        self.certificate
+            .extensions()
+            .iter()
+            .find_map(|extension| pick(extension.parsed_extension()))
+    }
+}
+
+fn address(octets: &[u8]) -> Option<IpAddr> {
+    <[u8; 4]>::try_from(octets)
+        .map(IpAddr::from)
+        .or_else(|_| <[u8; 16]>::try_from(octets).map(IpAddr::from))
+        .ok()
+}
+
+#[cfg(test)]
+mod tests;
