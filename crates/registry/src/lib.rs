@@ -1,1 +1,46 @@
-//! Participants, sites, lines, services, agreements: commands in, events out
+//! The registry: participants, sites, lines, services, agreements, devices,
+//! gateways and the applicants of the public lists.
+//!
+//! Commands in, events out: [`decide`] judges a [`Command`] against a [`View`]
+//! and answers with [`Event`]s or a [`Refusal`]; [`apply`] writes events into
+//! [`Tables`]. A command may fail, an event may not.
+//!
+//! Pure: no I/O, no clock, no chance. It must not know how anything is stored
+//! (`store`), who may ask for it over which listener (`center`), or what a
+//! gateway makes of it (`policy`).
+
+pub mod agreement;
+pub mod applicant;
+pub mod apply;
+pub mod certificate;
+pub mod command;
+pub mod decide;
+pub mod device;
+pub mod enrolment;
+pub mod event;
+pub mod gateway;
+pub mod limits;
+pub mod line;
+mod network;
+pub mod participant;
+pub mod refusal;
+pub mod service;
+pub mod site;
+pub mod view;
+
+pub use agreement::{Agreement, AgreementState};
+pub use applicant::{Applicant, ListId, ListRow};
+pub use apply::{ApplyError, apply};
+pub use certificate::{CertificateFacts, GatewayCertificate, Revocation, RevocationReason, Serial};
+pub use command::{Command, Home};
+pub use decide::{DecideError, decide};
+pub use device::Device;
+pub use enrolment::{CodeHash, EnrolmentCode, EnrolmentGrant, Subject};
+pub use event::{Event, Topic};
+pub use gateway::Gateway;
+pub use line::Line;
+pub use participant::{Participant, Standing};
+pub use refusal::Refusal;
+pub use service::Service;
+pub use site::Site;
+pub use view::{Tables, View, ViewError};

@@ -1,0 +1,222 @@
+//! What somebody asks the registry to do. A command may fail; what it brings
+//! about are [`crate::Event`]s, which may not.
+//!
+//! A command is written into the ledger as it is, so no secret is ever a part
+//! of one: an enrolment code appears only as its hash.
+
+use crate::applicant::{ListId, ListRow};
+use crate::certificate::{CertificateFacts, RevocationReason};
+use crate::enrolment::{CodeHash, Subject};
+use iryonet_domain::{
+    AgreementId, Circuit, DeviceId, Endpoint, Fingerprint, GatewayId, InstitutionCode, LineId,
+    LineKind, NetworkPrefix, ParticipantKind, ParticipantNumber, Purpose, ServiceId, SiteIndex,
+    TrafficClass, UnixMillis, Validity,
+};
+use serde::{Deserialize, Serialize};
+use std::net::Ipv6Addr;
+
+/// Where a new participant is to be at home.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Home {
+    /// Any block of this gateway that has a number left, lowest first.
+    Gateway(GatewayId),
+    /// Exactly this block.
+    Block(u8),
+}
+
+/// A wish, with everything that the decision needs to know from outside.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "kebab-case")]
+pub enum Command {
+    /// The very first act: fixes the network's address plan for ever.
+    FoundNetwork {
+        /// The network's prefix.
+        network: NetworkPrefix,
+    },
+    /// Registers a gateway and gives it blocks of numbers.
+    RegisterGateway {
+        /// Name, new.
+        gateway: GatewayId,
+        /// Its address on the backbone; no other gateway has it.
+        backbone: Ipv6Addr,
+        /// Blocks it is home to, 1..=255; may be empty for a pure backup.
+        blocks: Vec<u8>,
+    },
+    /// Admits a participant; its number is given by the registry.
+    AdmitParticipant {
+        /// Kind.
+        kind: ParticipantKind,
+        /// Name as the institution writes it.
+        name: String,
+        /// 医療機関コード, if it has one; no other open participant holds it.
+        code: Option<InstitutionCode>,
+        /// Where its number comes from.
+        home: Home,
+    },
+    /// Adds a site.
+    AddSite {
+        /// Whose.
+        participant: ParticipantNumber,
+        /// Which /64, or the lowest one never used.
+        site: Option<SiteIndex>,
+        /// Name, as 本院.
+        name: String,
+    },
+    /// Adds a line to a site; its number is given by the registry.
+    AddLine {
+        /// Whose.
+        participant: ParticipantNumber,
+        /// Of which site.
+        site: SiteIndex,
+        /// By what access.
+        kind: LineKind,
+        /// Where it ends; no other line ends there.
+        circuit: Circuit,
+    },
+    /// Takes a line away.
+    RemoveLine {
+        /// Which.
+        line: LineId,
+    },
+    /// Hands out an enrolment code (its hash; the code itself is shown once to
+    /// whom it is for, and kept nowhere).
+    IssueEnrolmentCode {
+        /// For whom.
+        subject: Subject,
+        /// Hash of the code.
+        code_hash: CodeHash,
+        /// First millisecond at which it is no longer taken.
+        expires_at: UnixMillis,
+    },
+    /// Records a certificate that was made for a participant's device against
+    /// an enrolment code. Decided in the transaction of
+    /// [`crate::enrolment::check`], before the certificate leaves the center.
+    EnrolDevice {
+        /// Hash of the code that was shown.
+        code_hash: CodeHash,
+        /// The device that the certificate names; the one that the grant gave.
+        device: DeviceId,
+        /// The certificate.
+        certificate: CertificateFacts,
+    },
+    /// The same for a gateway.
+    CertifyGateway {
+        /// Hash of the code that was shown.
+        code_hash: CodeHash,
+        /// The certificate.
+        certificate: CertificateFacts,
+    },
+    /// Takes a device's certificate back for ever.
+    RevokeDevice {
+        /// Whose.
+        participant: ParticipantNumber,
+        /// Which device.
+        device: DeviceId,
+        /// Why (RFC 5280, section 5.3.1).
+        reason: RevocationReason,
+    },
+    /// Takes a gateway's certificate back for ever.
+    RevokeGatewayCertificate {
+        /// Whose.
+        gateway: GatewayId,
+        /// Which certificate.
+        fingerprint: Fingerprint,
+        /// Why (RFC 5280, section 5.3.1).
+        reason: RevocationReason,
+    },
+    /// 隔離: cuts a participant off at once and keeps everything else.
+    QuarantineParticipant {
+        /// Whom.
+        participant: ParticipantNumber,
+        /// Why, for the record.
+        reason: String,
+    },
+    /// Ends the quarantine.
+    ReleaseParticipant {
+        /// Whom.
+        participant: ParticipantNumber,
+    },
+    /// 閉鎖: ends its agreements, retires its services, removes its lines and
+    /// revokes its devices. For ever; the number is not given again.
+    CloseParticipant {
+        /// Whom.
+        participant: ParticipantNumber,
+        /// Why, for the record.
+        reason: String,
+    },
+    /// Registers a service; its number is given by the registry.
+    RegisterService {
+        /// Who runs it.
+        provider: ParticipantNumber,
+        /// Name, unique among the provider's own.
+        name: String,
+        /// Traffic class.
+        class: TrafficClass,
+        /// What agreements about it may be for; at least one.
+        purposes: Vec<Purpose>,
+        /// How it is reached; inside the provider's own /56.
+        endpoints: Vec<Endpoint>,
+        /// Which kinds may ask for it; empty means every kind.
+        eligible: Vec<ParticipantKind>,
+    },
+    /// Replaces the endpoints of a service.
+    ChangeServiceEndpoints {
+        /// Which.
+        service: ServiceId,
+        /// All of them, from now on.
+        endpoints: Vec<Endpoint>,
+    },
+    /// Ends a service and the agreements about it.
+    RetireService {
+        /// Which.
+        service: ServiceId,
+    },
+    /// One side proposes an agreement.
+    ProposeAgreement {
+        /// Who would use the service.
+        participant: ParticipantNumber,
+        /// Which service.
+        service: ServiceId,
+        /// What for; one of the service's purposes.
+        purpose: Purpose,
+        /// From when until when.
+        validity: Validity,
+        /// The proposing side: the participant, or the service's provider.
+        by: ParticipantNumber,
+    },
+    /// The other side says yes.
+    AcceptAgreement {
+        /// Which.
+        agreement: AgreementId,
+        /// The side that did not propose.
+        by: ParticipantNumber,
+    },
+    /// Either side, or the network's operator, ends it at once. Declining a
+    /// proposal and taking it back are the same act.
+    EndAgreement {
+        /// Which.
+        agreement: AgreementId,
+        /// The side that ends it; `None` for the network's operator.
+        by: Option<ParticipantNumber>,
+    },
+    /// Rows of a public list that differ from what is known (see
+    /// [`crate::list`]). At most [`crate::limits::ROWS_PER_COMMAND`].
+    ListApplicants {
+        /// Which list.
+        list: ListId,
+        /// SHA-256 of the file they stand in, hexadecimal.
+        file_sha256: String,
+        /// The rows.
+        rows: Vec<ListRow>,
+    },
+    /// The end of an import that changed something.
+    RecordImport {
+        /// Which list.
+        list: ListId,
+        /// SHA-256 of the file, hexadecimal.
+        file_sha256: String,
+        /// What was found.
+        counts: crate::applicant::ImportCounts,
+    },
+}

@@ -1,0 +1,133 @@
+//! The one door: a command, judged against what is known.
+
+use crate::view::{View, ViewError};
+use crate::{Command, Event, Refusal};
+use iryonet_domain::text::clean;
+use iryonet_domain::{Actor, Role, UnixMillis};
+
+/// Why there are no events.
+#[derive(Debug, thiserror::Error)]
+pub enum DecideError {
+    /// The command may not be. This is an outcome, and is recorded.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+    /// The question could not be asked. Nothing is recorded; ask again.
+    #[error(transparent)]
+    View(#[from] ViewError),
+}
+
+pub(crate) type Decision = Result<Vec<Event>, DecideError>;
+
+/// What this command brings about, if it may be: one event at least.
+///
+/// # Errors
+/// [`DecideError::Refused`] with what is wrong and what would be right;
+/// [`DecideError::View`] when the store cannot answer.
+pub fn decide(view: &dyn View, actor: &Actor, command: &Command, now: UnixMillis) -> Decision {
+    if actor.role() == Role::Auditor {
+        return Err(Refusal::AuditorActs.into());
+    }
+    match command {
+        Command::FoundNetwork { network } => crate::network::found(view, *network),
+        Command::RegisterGateway {
+            gateway,
+            backbone,
+            blocks,
+        } => crate::gateway::register(view, gateway, *backbone, blocks),
+        Command::AdmitParticipant {
+            kind,
+            name,
+            code,
+            home,
+        } => crate::participant::admit(view, *kind, name, *code, home),
+        Command::AddSite {
+            participant,
+            site,
+            name,
+        } => crate::site::add(view, *participant, *site, name),
+        Command::AddLine {
+            participant,
+            site,
+            kind,
+            circuit,
+        } => crate::line::add(view, *participant, *site, *kind, circuit),
+        Command::RemoveLine { line } => crate::line::remove(view, *line),
+        Command::IssueEnrolmentCode {
+            subject,
+            code_hash,
+            expires_at,
+        } => crate::enrolment::issue_code(view, subject, code_hash, *expires_at, now),
+        Command::EnrolDevice {
+            code_hash,
+            device,
+            certificate,
+        } => crate::enrolment::enrol_device(view, code_hash, *device, certificate, now),
+        Command::CertifyGateway {
+            code_hash,
+            certificate,
+        } => crate::enrolment::certify_gateway(view, code_hash, certificate, now),
+        Command::RevokeDevice {
+            participant,
+            device,
+            reason,
+        } => crate::device::revoke(view, *participant, *device, *reason),
+        Command::RevokeGatewayCertificate {
+            gateway,
+            fingerprint,
+            reason,
+        } => crate::certificate::revoke_of_gateway(view, gateway, *fingerprint, *reason),
+        Command::QuarantineParticipant {
+            participant,
+            reason,
+        } => crate::participant::quarantine(view, *participant, reason),
+        Command::ReleaseParticipant { participant } => {
+            crate::participant::release(view, *participant)
+        }
+        Command::CloseParticipant {
+            participant,
+            reason,
+        } => crate::participant::close(view, *participant, reason, now),
+        Command::RegisterService {
+            provider,
+            name,
+            class,
+            purposes,
+            endpoints,
+            eligible,
+        } => crate::service::register(view, *provider, name, *class, purposes, endpoints, eligible),
+        Command::ChangeServiceEndpoints { service, endpoints } => {
+            crate::service::change_endpoints(view, *service, endpoints)
+        }
+        Command::RetireService { service } => crate::service::retire(view, *service),
+        Command::ProposeAgreement {
+            participant,
+            service,
+            purpose,
+            validity,
+            by,
+        } => crate::agreement::propose(view, *participant, *service, *purpose, *validity, *by, now),
+        Command::AcceptAgreement { agreement, by } => {
+            crate::agreement::accept(view, *agreement, *by, now)
+        }
+        Command::EndAgreement { agreement, by } => crate::agreement::end(view, *agreement, *by),
+        Command::ListApplicants {
+            list,
+            file_sha256,
+            rows,
+        } => crate::applicant::list(view, list, file_sha256, rows),
+        Command::RecordImport {
+            list,
+            file_sha256,
+            counts,
+        } => crate::applicant::record_import(list, file_sha256, *counts),
+    }
+}
+
+/// A text as it is recorded.
+pub(crate) fn text(what: &'static str, text: &str, limit: usize) -> Result<String, Refusal> {
+    clean(text, limit).map_err(|source| Refusal::Text { what, source })
+}
+
+pub(crate) fn reason_text(reason: &str) -> Result<String, Refusal> {
+    text("reason", reason, crate::limits::REASON_MAX_CHARS)
+}

@@ -1,0 +1,38 @@
+//! Every limit of the registry in one place. What would pass one is refused,
+//! loudly, with the number that applies.
+
+/// Longest name of a participant, site or service, in characters.
+pub const NAME_MAX_CHARS: usize = 120;
+/// Longest address of an applicant, in characters. The longest of the public
+/// list of 2025-08 has fewer than 100.
+pub const ADDRESS_MAX_CHARS: usize = 240;
+/// Longest reason that a person gives for an act, in characters.
+pub const REASON_MAX_CHARS: usize = 400;
+/// Most gateways of one network: no more than there are blocks.
+pub const GATEWAYS_MAX: u64 = 255;
+/// Sites of one participant: its /56 has 256 /64s.
+pub const SITES_PER_PARTICIPANT: usize = 256;
+/// Lines of one site: a main line, its backup, and room to change carriers.
+pub const LINES_PER_SITE: usize = 16;
+/// Devices of one participant whose certificates are valid at the same time.
+pub const VALID_DEVICES_PER_PARTICIPANT: usize = 8;
+/// Certificates of one gateway that are valid at the same time.
+pub const VALID_CERTIFICATES_PER_GATEWAY: usize = 8;
+/// Enrolment codes of one subject that wait to be used.
+pub const WAITING_CODES_PER_SUBJECT: usize = 8;
+/// Longest life of an enrolment code, in milliseconds: 30 days.
+pub const CODE_LIFE_MAX_MS: u64 = 30 * 24 * 60 * 60 * 1_000;
+/// Services of one provider that are not retired.
+pub const SERVICES_PER_PROVIDER: usize = 256;
+/// Endpoints of one service.
+pub const ENDPOINTS_PER_SERVICE: usize = 64;
+/// Open agreements of one participant as the asking side. The providing side
+/// has no limit but the network's size.
+pub const OPEN_AGREEMENTS_PER_PARTICIPANT: usize = 1_024;
+/// Longest validity of an agreement, in milliseconds: ten years of 366 days.
+pub const AGREEMENT_LIFE_MAX_MS: u64 = 3_660 * 24 * 60 * 60 * 1_000;
+/// Events that one command may bring about. A provider with more open
+/// agreements than this is closed in steps.
+pub const CONSEQUENCES_MAX: usize = 100_000;
+/// Rows of a public list in one command.
+pub const ROWS_PER_COMMAND: usize = 1_000;

@@ -1,0 +1,193 @@
+//! 参加者: admission, quarantine, closing.
+
+use crate::certificate::RevocationReason;
+use crate::command::Home;
+use crate::decide::{Decision, reason_text, text};
+use crate::limits::{CONSEQUENCES_MAX, NAME_MAX_CHARS};
+use crate::view::View;
+use crate::{Event, Refusal};
+use iryonet_domain::{InstitutionCode, ParticipantKind, ParticipantNumber, UnixMillis};
+use serde::{Deserialize, Serialize};
+
+/// Whether a participant may use the network, as far as people decided it.
+/// (Whether it has a valid device is another question, answered by time.)
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Standing {
+    /// A member.
+    Open,
+    /// 隔離: cut off for security, everything else kept.
+    Quarantined,
+    /// 閉鎖: left the network, for ever.
+    Closed,
+}
+
+impl Standing {
+    /// Every standing.
+    pub const ALL: [Self; 3] = [Self::Open, Self::Quarantined, Self::Closed];
+
+    /// The word used in files, commands and the API.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Open => "open",
+            Self::Quarantined => "quarantined",
+            Self::Closed => "closed",
+        }
+    }
+}
+
+/// A participant as it stands now.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Participant {
+    /// Number, for ever.
+    pub number: ParticipantNumber,
+    /// Kind.
+    pub kind: ParticipantKind,
+    /// Name.
+    pub name: String,
+    /// 医療機関コード.
+    pub code: Option<InstitutionCode>,
+    /// Standing.
+    pub standing: Standing,
+    /// When it was admitted.
+    pub admitted_at: UnixMillis,
+}
+
+pub(crate) fn admit(
+    view: &dyn View,
+    kind: ParticipantKind,
+    name: &str,
+    code: Option<InstitutionCode>,
+    home: &Home,
+) -> Decision {
+    crate::network::founded(view)?;
+    let name = text("name", name, NAME_MAX_CHARS)?;
+    if let Some(code) = code {
+        let wanted = match kind {
+            ParticipantKind::Institution(kind) => kind.score_table(),
+            ParticipantKind::Provider => None,
+        };
+        match wanted {
+            None => return Err(Refusal::CodeOfKindWithout { kind, code }.into()),
+            Some(table) if table != code.score_table() => {
+                return Err(Refusal::CodeOfOtherTable { kind, code }.into());
+            }
+            Some(_) => {}
+        }
+        if let Some(holder) = view.holder_of_code(code)? {
+            return Err(Refusal::CodeTaken { code, holder }.into());
+        }
+    }
+    let number = free_number(view, home)?;
+    Ok(vec![Event::ParticipantAdmitted {
+        number,
+        kind,
+        name,
+        code,
+    }])
+}
+
+/// The next number never given before. Numbers are not given again after a
+/// closing: an address that once meant one institution never means another.
+fn free_number(view: &dyn View, home: &Home) -> Result<ParticipantNumber, crate::DecideError> {
+    let blocks = match home {
+        Home::Gateway(id) => {
+            view.gateway(id)?
+                .ok_or_else(|| Refusal::GatewayUnknown(id.clone()))?
+                .blocks
+        }
+        Home::Block(block) => {
+            if view.gateway_of_block(*block)?.is_none() {
+                return Err(Refusal::BlockUnassigned(*block).into());
+            }
+            vec![*block]
+        }
+    };
+    for block in blocks {
+        let next = match view.last_number(block)? {
+            None => u32::from(block) << 16,
+            Some(last) => last.get() + 1,
+        };
+        match ParticipantNumber::new(next) {
+            Ok(number) if number.block() == block => return Ok(number),
+            _ => {}
+        }
+    }
+    Err(Refusal::NoNumberLeft(home.clone()).into())
+}
+
+pub(crate) fn quarantine(view: &dyn View, number: ParticipantNumber, reason: &str) -> Decision {
+    let reason = reason_text(reason)?;
+    match known(view, number)?.standing {
+        Standing::Open => Ok(vec![Event::ParticipantQuarantined {
+            participant: number,
+            reason,
+        }]),
+        Standing::Quarantined => Err(Refusal::AlreadyQuarantined(number).into()),
+        Standing::Closed => Err(Refusal::ParticipantClosed(number).into()),
+    }
+}
+
+pub(crate) fn release(view: &dyn View, number: ParticipantNumber) -> Decision {
+    match known(view, number)?.standing {
+        Standing::Quarantined => Ok(vec![Event::ParticipantReleased {
+            participant: number,
+        }]),
+        Standing::Open => Err(Refusal::NotQuarantined(number).into()),
+        Standing::Closed => Err(Refusal::ParticipantClosed(number).into()),
+    }
+}
+
+pub(crate) fn close(
+    view: &dyn View,
+    number: ParticipantNumber,
+    reason: &str,
+    now: UnixMillis,
+) -> Decision {
+    let reason = reason_text(reason)?;
+    open(view, number)?;
+    let mut events = Vec::new();
+    for agreement in view.open_agreements_of(number, CONSEQUENCES_MAX)? {
+        events.push(agreement.ended(None));
+    }
+    for service in view.services_of(number)? {
+        events.extend(crate::service::retire(view, service.service)?);
+    }
+    for line in view.lines_of(number)? {
+        events.push(line.removed());
+    }
+    for device in view.valid_devices(number, now)? {
+        events.push(device.revoked(RevocationReason::CessationOfOperation));
+    }
+    events.push(Event::ParticipantClosed {
+        participant: number,
+        reason,
+    });
+    if events.len() > CONSEQUENCES_MAX {
+        return Err(Refusal::TooManyConsequences.into());
+    }
+    Ok(events)
+}
+
+/// The participant, whatever its standing.
+pub(crate) fn known(
+    view: &dyn View,
+    number: ParticipantNumber,
+) -> Result<Participant, crate::DecideError> {
+    Ok(view
+        .participant(number)?
+        .ok_or(Refusal::ParticipantUnknown(number))?)
+}
+
+/// The participant, unless it is closed.
+pub(crate) fn open(
+    view: &dyn View,
+    number: ParticipantNumber,
+) -> Result<Participant, crate::DecideError> {
+    let participant = known(view, number)?;
+    if participant.standing == Standing::Closed {
+        return Err(Refusal::ParticipantClosed(number).into());
+    }
+    Ok(participant)
+}

@@ -1,0 +1,455 @@
+//! Why a command may not be. Each refusal says what was wrong, where, and what
+//! would be right, in English and in Japanese, under a name that never changes.
+
+use crate::applicant::RowError;
+use crate::certificate::Serial;
+use crate::command::Home;
+use crate::enrolment::Subject;
+use iryonet_domain::line::InterfaceNameError;
+use iryonet_domain::service::EndpointError;
+use iryonet_domain::text::TextError;
+use iryonet_domain::{
+    AgreementId, Circuit, DeviceId, Endpoint, Fingerprint, GatewayId, InstitutionCode, LineId,
+    LineKind, NetworkPrefix, ParticipantKind, ParticipantNumber, Purpose, ServiceId, SiteIndex,
+    UnixMillis,
+};
+use std::net::Ipv6Addr;
+
+/// A refusal. Its English text is its `Display`; see [`Refusal::code`] and
+/// [`Refusal::ja`].
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[allow(
+    missing_docs,
+    reason = "the message beside each variant names its fields and explains it"
+)]
+pub enum Refusal {
+    #[error("an auditor reads everything and changes nothing; let a role act whose duty it is")]
+    AuditorActs,
+    #[error("the {what} cannot be taken: {source}")]
+    Text {
+        what: &'static str,
+        source: TextError,
+    },
+    #[error("the network has no address plan yet; found it first with its prefix")]
+    NetworkNotFounded,
+    #[error("the network is founded on {0}; the address plan is fixed for ever")]
+    NetworkFounded(NetworkPrefix),
+    #[error("gateway {0} is registered already; choose another name")]
+    GatewayExists(GatewayId),
+    #[error("there is no gateway {0}; register it first")]
+    GatewayUnknown(GatewayId),
+    #[error("the network has its most gateways, 255, already")]
+    TooManyGateways,
+    #[error(
+        "{0} cannot be a gateway's backbone address; a unicast IPv6 address that is routed on the backbone is wanted"
+    )]
+    BackboneUnusable(Ipv6Addr),
+    #[error("{backbone} is the backbone address of gateway {other}; each gateway has its own")]
+    BackboneTaken {
+        backbone: Ipv6Addr,
+        other: GatewayId,
+    },
+    #[error("block 0 is the network's own and is given to no gateway; blocks are 1 to 255")]
+    BlockReserved,
+    #[error("block {0} is named twice; name each block once")]
+    BlockTwice(u8),
+    #[error("block {block} belongs to gateway {other}; a block has one home")]
+    BlockTaken { block: u8, other: GatewayId },
+    #[error("block {0} belongs to no gateway; register a gateway with it first")]
+    BlockUnassigned(u8),
+    #[error("every number of {home} was given; give the gateway another block", home = home_text(.0))]
+    NoNumberLeft(Home),
+    #[error("a {kind} has no ten-digit institution code, but {code} was given; leave the code out")]
+    CodeOfKindWithout {
+        kind: ParticipantKind,
+        code: InstitutionCode,
+    },
+    #[error("{code} is a code of the score table {table}; it does not fit the kind {kind}", table = .code.score_table().name_ja())]
+    CodeOfOtherTable {
+        kind: ParticipantKind,
+        code: InstitutionCode,
+    },
+    #[error("{code} is held by participant {holder}; close that one first, or check the code")]
+    CodeTaken {
+        code: InstitutionCode,
+        holder: ParticipantNumber,
+    },
+    #[error("there is no participant {0}")]
+    ParticipantUnknown(ParticipantNumber),
+    #[error("participant {0} left the network; admit the institution anew")]
+    ParticipantClosed(ParticipantNumber),
+    #[error("participant {0} is quarantined already")]
+    AlreadyQuarantined(ParticipantNumber),
+    #[error("participant {0} is not quarantined; there is nothing to release")]
+    NotQuarantined(ParticipantNumber),
+    #[error(
+        "this act would end more than 100000 things at once; end the agreements of its services in steps first"
+    )]
+    TooManyConsequences,
+    #[error("participant {participant} has a site {site} already; choose another index or none")]
+    SiteExists {
+        participant: ParticipantNumber,
+        site: SiteIndex,
+    },
+    #[error("participant {participant} has no site {site}; add it first")]
+    SiteUnknown {
+        participant: ParticipantNumber,
+        site: SiteIndex,
+    },
+    #[error("participant {0} has all of its 256 sites")]
+    NoSiteLeft(ParticipantNumber),
+    #[error("there is no line {0}, or it was removed")]
+    LineUnknown(LineId),
+    #[error("no gateway serves {kind} lines; ethernet is served", kind = .0.as_str())]
+    LineKindNotServed(LineKind),
+    #[error("the circuit cannot be: {0}")]
+    Interface(InterfaceNameError),
+    #[error("line {other} ends at {interface} of gateway {gateway}; a circuit carries one line", interface = .circuit.interface, gateway = .circuit.gateway)]
+    CircuitTaken { circuit: Circuit, other: LineId },
+    #[error("site {site} of participant {participant} has its most lines, 16; remove one first")]
+    TooManyLines {
+        participant: ParticipantNumber,
+        site: SiteIndex,
+    },
+    #[error("every line number was given")]
+    NoLineNumberLeft,
+    #[error(
+        "participant {participant} is a {kind}; services are run by participants of the kind provider"
+    )]
+    NotAProvider {
+        participant: ParticipantNumber,
+        kind: ParticipantKind,
+    },
+    #[error("there is no service {0}")]
+    ServiceUnknown(ServiceId),
+    #[error("service {0} is retired")]
+    ServiceRetired(ServiceId),
+    #[error("the provider runs service {other} under the name {name}; choose another name")]
+    ServiceNameTaken { name: String, other: ServiceId },
+    #[error("provider {0} runs its most services, 256; retire one first")]
+    TooManyServices(ParticipantNumber),
+    #[error("every service number was given")]
+    NoServiceNumberLeft,
+    #[error("a service wants one purpose at least")]
+    NoPurpose,
+    #[error("{0} endpoints were given; a service has 1 to 64")]
+    EndpointCount(usize),
+    #[error("the endpoint {endpoint} cannot be: {source}")]
+    Endpoint {
+        endpoint: Endpoint,
+        source: EndpointError,
+    },
+    #[error("the endpoint {endpoint} is not the provider's; it must be inside its own {own}/56")]
+    EndpointElsewhere { endpoint: Endpoint, own: Ipv6Addr },
+    #[error("an endpoint is named twice; name each once")]
+    EndpointTwice,
+    #[error("the endpoint {endpoint} leads to service {other}; an endpoint leads to one service")]
+    EndpointTaken {
+        endpoint: Endpoint,
+        other: ServiceId,
+    },
+    #[error("service {0} has exactly these endpoints already")]
+    EndpointsUnchanged(ServiceId),
+    #[error("there is no agreement {0}")]
+    AgreementUnknown(AgreementId),
+    #[error("agreement {0} has ended; propose a new one")]
+    AgreementEnded(AgreementId),
+    #[error("agreement {0} is accepted already")]
+    AgreementAccepted(AgreementId),
+    #[error(
+        "participant {participant} has agreement {present} about service {service}; end it before proposing another"
+    )]
+    AgreementExists {
+        participant: ParticipantNumber,
+        service: ServiceId,
+        present: AgreementId,
+    },
+    #[error("participant {0} has its most open agreements, 1024; end one first")]
+    TooManyAgreements(ParticipantNumber),
+    #[error("service {0} is the participant's own; an agreement has two sides")]
+    OwnService(ServiceId),
+    #[error(
+        "participant {by} is no side of this agreement; its sides are {participant} and the provider {provider}"
+    )]
+    NotASide {
+        by: ParticipantNumber,
+        participant: ParticipantNumber,
+        provider: ParticipantNumber,
+    },
+    #[error("agreement {agreement} waits for participant {other_side}; {by} cannot accept it")]
+    NotTheOtherSide {
+        agreement: AgreementId,
+        by: ParticipantNumber,
+        other_side: ParticipantNumber,
+    },
+    #[error("participant {participant} is a {kind}; service {service} may be asked for by {list}", list = kinds(.eligible))]
+    NotEligible {
+        participant: ParticipantNumber,
+        kind: ParticipantKind,
+        service: ServiceId,
+        eligible: Vec<ParticipantKind>,
+    },
+    #[error("service {service} is not for {purpose}; it is for {list}", purpose = .purpose.as_str(), list = purposes_text(.purposes))]
+    PurposeNotServed {
+        purpose: Purpose,
+        service: ServiceId,
+        purposes: Vec<Purpose>,
+    },
+    #[error("the validity ends before it begins; give an end after the beginning")]
+    ValidityEmpty,
+    #[error("the validity ended at {at} (milliseconds since 1970); give an end in the future", at = .0.0)]
+    ValidityOver(UnixMillis),
+    #[error("the validity is longer than ten years; give an earlier end")]
+    ValidityTooLong,
+    #[error("this enrolment code was never handed out; check the typing, or ask for a new one")]
+    CodeUnknown,
+    #[error("this enrolment code was used at {at} (milliseconds since 1970); a code is good once: ask for a new one, and say so if it was not you", at = .at.0)]
+    CodeSpent { at: UnixMillis },
+    #[error("this enrolment code ended at {at} (milliseconds since 1970); ask for a new one", at = .at.0)]
+    CodeExpired { at: UnixMillis },
+    #[error("an enrolment code lives until a time within the next 30 days; {at} is not", at = .expires_at.0)]
+    CodeLife { expires_at: UnixMillis },
+    #[error("this enrolment code was handed out before; make a new one")]
+    CodeNotNew,
+    #[error(
+        "this enrolment code is not for this sort of certificate; participants' codes make device certificates, gateways' codes gateway certificates"
+    )]
+    CodeOfOtherSubject,
+    #[error("{0} has 8 enrolment codes waiting; use them or let them expire first")]
+    TooManyCodes(Subject),
+    #[error("participant {0} has its most valid devices, 8; revoke one first")]
+    TooManyDevices(ParticipantNumber),
+    #[error("gateway {0} has its most valid certificates, 8; revoke one first")]
+    TooManyGatewayCertificates(GatewayId),
+    #[error(
+        "the certificate names device {wanted}, but the code is for device {device}; make the certificate from the grant of the same transaction"
+    )]
+    OtherDevice { wanted: DeviceId, device: DeviceId },
+    #[error("participant {participant} has no device {device}")]
+    DeviceUnknown {
+        participant: ParticipantNumber,
+        device: DeviceId,
+    },
+    #[error("gateway {gateway} has no certificate {fingerprint}")]
+    GatewayCertificateUnknown {
+        gateway: GatewayId,
+        fingerprint: Fingerprint,
+    },
+    #[error("certificate {0} is revoked already")]
+    CertificateRevoked(Fingerprint),
+    #[error("the certificate's life from {from} to {to} (milliseconds since 1970) is empty or over", from = .not_before.0, to = .not_after.0)]
+    CertificateLife {
+        not_before: UnixMillis,
+        not_after: UnixMillis,
+    },
+    #[error("serial number {0} was given to another certificate; draw a new one")]
+    SerialUsed(Serial),
+    #[error("certificate {0} is recorded already")]
+    CertificateKnown(Fingerprint),
+    #[error("the file's hash is not 64 hexadecimal digits (SHA-256)")]
+    FileHash,
+    #[error("{0} rows were given; one command takes 1 to 1000")]
+    RowCount(usize),
+    #[error("the row of {code} cannot be taken: {source}")]
+    Row {
+        code: InstitutionCode,
+        source: RowError,
+    },
+    #[error("the row of {0} is not in its recorded form; clean it first")]
+    RowNotClean(InstitutionCode),
+    #[error("the row of {0} stands twice in one command")]
+    RowTwice(InstitutionCode),
+    #[error("every row is known exactly so; there is nothing to record")]
+    RowsUnchanged,
+}
+
+impl Refusal {
+    /// The name by which programs know it; it never changes.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::AuditorActs => "auditor-may-not-act",
+            Self::Text { .. } => "text-unusable",
+            Self::NetworkNotFounded => "network-not-founded",
+            Self::NetworkFounded(_) => "network-already-founded",
+            Self::GatewayExists(_) => "gateway-exists",
+            Self::GatewayUnknown(_) => "gateway-unknown",
+            Self::TooManyGateways => "too-many-gateways",
+            Self::BackboneUnusable(_) => "backbone-unusable",
+            Self::BackboneTaken { .. } => "backbone-taken",
+            Self::BlockReserved => "block-reserved",
+            Self::BlockTwice(_) => "block-twice",
+            Self::BlockTaken { .. } => "block-taken",
+            Self::BlockUnassigned(_) => "block-unassigned",
+            Self::NoNumberLeft(_) => "no-number-left",
+            Self::CodeOfKindWithout { .. } => "code-of-kind-without",
+            Self::CodeOfOtherTable { .. } => "code-of-other-table",
+            Self::CodeTaken { .. } => "code-taken",
+            Self::ParticipantUnknown(_) => "participant-unknown",
+            Self::ParticipantClosed(_) => "participant-closed",
+            Self::AlreadyQuarantined(_) => "already-quarantined",
+            Self::NotQuarantined(_) => "not-quarantined",
+            Self::TooManyConsequences => "too-many-consequences",
+            Self::SiteExists { .. } => "site-exists",
+            Self::SiteUnknown { .. } => "site-unknown",
+            Self::NoSiteLeft(_) => "no-site-left",
+            Self::LineUnknown(_) => "line-unknown",
+            Self::LineKindNotServed(_) => "line-kind-not-served",
+            Self::Interface(_) => "interface-unusable",
+            Self::CircuitTaken { .. } => "circuit-taken",
+            Self::TooManyLines { .. } => "too-many-lines",
+            Self::NoLineNumberLeft => "no-line-number-left",
+            Self::NotAProvider { .. } => "not-a-provider",
+            Self::ServiceUnknown(_) => "service-unknown",
+            Self::ServiceRetired(_) => "service-retired",
+            Self::ServiceNameTaken { .. } => "service-name-taken",
+            Self::TooManyServices(_) => "too-many-services",
+            Self::NoServiceNumberLeft => "no-service-number-left",
+            Self::NoPurpose => "no-purpose",
+            Self::EndpointCount(_) => "endpoint-count",
+            Self::Endpoint { .. } => "endpoint-unusable",
+            Self::EndpointElsewhere { .. } => "endpoint-elsewhere",
+            Self::EndpointTwice => "endpoint-twice",
+            Self::EndpointTaken { .. } => "endpoint-taken",
+            Self::EndpointsUnchanged(_) => "endpoints-unchanged",
+            Self::AgreementUnknown(_) => "agreement-unknown",
+            Self::AgreementEnded(_) => "agreement-ended",
+            Self::AgreementAccepted(_) => "agreement-accepted",
+            Self::AgreementExists { .. } => "agreement-exists",
+            Self::TooManyAgreements(_) => "too-many-agreements",
+            Self::OwnService(_) => "own-service",
+            Self::NotASide { .. } => "not-a-side",
+            Self::NotTheOtherSide { .. } => "not-the-other-side",
+            Self::NotEligible { .. } => "not-eligible",
+            Self::PurposeNotServed { .. } => "purpose-not-served",
+            Self::ValidityEmpty => "validity-empty",
+            Self::ValidityOver(_) => "validity-over",
+            Self::ValidityTooLong => "validity-too-long",
+            Self::CodeUnknown => "enrolment-code-unknown",
+            Self::CodeSpent { .. } => "enrolment-code-spent",
+            Self::CodeExpired { .. } => "enrolment-code-expired",
+            Self::CodeLife { .. } => "enrolment-code-life",
+            Self::CodeNotNew => "enrolment-code-not-new",
+            Self::CodeOfOtherSubject => "enrolment-code-of-other-subject",
+            Self::TooManyCodes(_) => "too-many-enrolment-codes",
+            Self::TooManyDevices(_) => "too-many-devices",
+            Self::TooManyGatewayCertificates(_) => "too-many-gateway-certificates",
+            Self::OtherDevice { .. } => "other-device",
+            Self::DeviceUnknown { .. } => "device-unknown",
+            Self::GatewayCertificateUnknown { .. } => "gateway-certificate-unknown",
+            Self::CertificateRevoked(_) => "certificate-revoked",
+            Self::CertificateLife { .. } => "certificate-life",
+            Self::SerialUsed(_) => "serial-used",
+            Self::CertificateKnown(_) => "certificate-known",
+            Self::FileHash => "file-hash",
+            Self::RowCount(_) => "row-count",
+            Self::Row { .. } => "row-unusable",
+            Self::RowNotClean(_) => "row-not-clean",
+            Self::RowTwice(_) => "row-twice",
+            Self::RowsUnchanged => "rows-unchanged",
+        }
+    }
+
+    /// What was wrong and what would be right, in Japanese.
+    #[must_use]
+    pub fn ja(&self) -> String {
+        match self {
+            Self::AuditorActs => "監査は閲覧のみで、変更はできません。担当の役割で操作してください".to_owned(),
+            Self::Text { what, source } => format!("{what} は受け付けられません: {source}"),
+            Self::NetworkNotFounded => "ネットワークのアドレス計画が未設定です。先にプレフィックスを設定してください".to_owned(),
+            Self::NetworkFounded(a) => format!("ネットワークは {a} で設定済みです。アドレス計画は変更できません"),
+            Self::GatewayExists(a) => format!("ゲートウェイ {a} は登録済みです。別の名前にしてください"),
+            Self::GatewayUnknown(a) => format!("ゲートウェイ {a} は登録されていません。先に登録してください"),
+            Self::TooManyGateways => "ゲートウェイは上限の 255 台に達しています".to_owned(),
+            Self::BackboneUnusable(a) => format!("{a} はバックボーンのアドレスに使えません。経路のある IPv6 ユニキャストアドレスを指定してください"),
+            Self::BackboneTaken { backbone, other } => format!("{backbone} はゲートウェイ {other} が使用中です。別のアドレスにしてください"),
+            Self::BlockReserved => "ブロック 0 はネットワーク自身のもので割り当てられません。1 から 255 を指定してください".to_owned(),
+            Self::BlockTwice(a) => format!("ブロック {a} が重複しています。一度だけ指定してください"),
+            Self::BlockTaken { block, other } => format!("ブロック {block} はゲートウェイ {other} に割当済みです"),
+            Self::BlockUnassigned(a) => format!("ブロック {a} はどのゲートウェイにも割り当てられていません。先に割り当ててください"),
+            Self::NoNumberLeft(a) => format!("{home} の番号は使い切りました。ゲートウェイに別のブロックを割り当ててください", home = home_text(a)),
+            Self::CodeOfKindWithout { kind, code } => format!("{kind_ja} に医療機関コードはありません（{code}）。コードを省いてください", kind_ja = kind.name_ja()),
+            Self::CodeOfOtherTable { kind, code } => format!("{code} は {table} のコードで、種別 {kind_ja} に合いません", table = code.score_table().name_ja(), kind_ja = kind.name_ja()),
+            Self::CodeTaken { code, holder } => format!("{code} は参加者 {holder} が使用中です。先に閉鎖するか、コードを確認してください"),
+            Self::ParticipantUnknown(a) => format!("参加者 {a} は存在しません"),
+            Self::ParticipantClosed(a) => format!("参加者 {a} は閉鎖済みです。改めて加入の手続をしてください"),
+            Self::AlreadyQuarantined(a) => format!("参加者 {a} は隔離済みです"),
+            Self::NotQuarantined(a) => format!("参加者 {a} は隔離されていません"),
+            Self::TooManyConsequences => "一度に 100000 件を超える変更になります。先に利用合意を段階的に終了してください".to_owned(),
+            Self::SiteExists { participant, site } => format!("参加者 {participant} の拠点 {site} は登録済みです。別の番号にするか省いてください"),
+            Self::SiteUnknown { participant, site } => format!("参加者 {participant} に拠点 {site} はありません。先に登録してください"),
+            Self::NoSiteLeft(a) => format!("参加者 {a} の拠点は上限の 256 に達しています"),
+            Self::LineUnknown(a) => format!("回線 {a} は存在しないか、撤去済みです"),
+            Self::LineKindNotServed(a) => format!("{kind} の回線は提供していません。ethernet を指定してください", kind = a.as_str()),
+            Self::Interface(a) => format!("回線の終端が正しくありません: {a}"),
+            Self::CircuitTaken { circuit, other } => format!("ゲートウェイ {gateway} の {interface} は回線 {other} が使用中です", gateway = circuit.gateway, interface = circuit.interface),
+            Self::TooManyLines { participant, site } => format!("参加者 {participant} の拠点 {site} の回線は上限の 16 本に達しています"),
+            Self::NoLineNumberLeft => "回線番号を使い切りました".to_owned(),
+            Self::NotAProvider { participant, kind } => format!("参加者 {participant} は {kind_ja} です。サービスを登録できるのはサービス提供事業者です", kind_ja = kind.name_ja()),
+            Self::ServiceUnknown(a) => format!("サービス {a} は存在しません"),
+            Self::ServiceRetired(a) => format!("サービス {a} は終了しています"),
+            Self::ServiceNameTaken { name, other } => format!("同じ名前（{name}）のサービス {other} があります。別の名前にしてください"),
+            Self::TooManyServices(a) => format!("事業者 {a} のサービスは上限の 256 に達しています"),
+            Self::NoServiceNumberLeft => "サービス番号を使い切りました".to_owned(),
+            Self::NoPurpose => "用途を一つ以上指定してください".to_owned(),
+            Self::EndpointCount(a) => format!("接続先が {a} 件です。1 から 64 件を指定してください"),
+            Self::Endpoint { endpoint, source } => format!("接続先 {endpoint} は正しくありません: {source}"),
+            Self::EndpointElsewhere { endpoint, own } => format!("接続先 {endpoint} は事業者のアドレス範囲 {own}/56 の外です"),
+            Self::EndpointTwice => "接続先が重複しています".to_owned(),
+            Self::EndpointTaken { endpoint, other } => format!("接続先 {endpoint} はサービス {other} が使用中です"),
+            Self::EndpointsUnchanged(a) => format!("サービス {a} の接続先は既にこのとおりです"),
+            Self::AgreementUnknown(a) => format!("利用合意 {a} は存在しません"),
+            Self::AgreementEnded(a) => format!("利用合意 {a} は終了しています。改めて申し込んでください"),
+            Self::AgreementAccepted(a) => format!("利用合意 {a} は成立済みです"),
+            Self::AgreementExists { participant, service, present } => format!("参加者 {participant} とサービス {service} の利用合意 {present} があります。先に終了してください"),
+            Self::TooManyAgreements(a) => format!("参加者 {a} の利用合意は上限の 1024 に達しています"),
+            Self::OwnService(a) => format!("サービス {a} は参加者自身のものです。合意には相手方が必要です"),
+            Self::NotASide { by, participant, provider } => format!("参加者 {by} は当事者ではありません。当事者は {participant} と事業者 {provider} です"),
+            Self::NotTheOtherSide { agreement, by, other_side } => format!("利用合意 {agreement} を承諾できるのは参加者 {other_side} です（{by} は不可）"),
+            Self::NotEligible { participant, kind, service, eligible } => format!("参加者 {participant}（{kind_ja}）はサービス {service} の対象外です。対象: {list}", kind_ja = kind.name_ja(), list = kinds(eligible)),
+            Self::PurposeNotServed { purpose, service, purposes } => format!("サービス {service} の用途に {purpose} は含まれません。用途: {list}", purpose = purpose.as_str(), list = purposes_text(purposes)),
+            Self::ValidityEmpty => "有効期間の終わりが始まりより前です".to_owned(),
+            Self::ValidityOver(a) => format!("有効期間は終了しています（{at}）。将来の日時を指定してください", at = a.0),
+            Self::ValidityTooLong => "有効期間が10年を超えています".to_owned(),
+            Self::CodeUnknown => "この登録コードは発行されていません。入力を確認するか、再発行を依頼してください".to_owned(),
+            Self::CodeSpent { at } => format!("この登録コードは使用済みです（{at}）。一度しか使えません。再発行を依頼し、心当たりがなければ届け出てください", at = at.0),
+            Self::CodeExpired { at } => format!("この登録コードは期限切れです（{at}）。再発行を依頼してください", at = at.0),
+            Self::CodeLife { expires_at } => format!("登録コードの期限は30日以内の将来の日時です（{at}）", at = expires_at.0),
+            Self::CodeNotNew => "この登録コードは発行済みです。新しく作成してください".to_owned(),
+            Self::CodeOfOtherSubject => "この登録コードの対象が異なります（参加者用・ゲートウェイ用を確認してください）".to_owned(),
+            Self::TooManyCodes(a) => format!("{a} には未使用の登録コードが 8 件あります"),
+            Self::TooManyDevices(a) => format!("参加者 {a} の有効な機器は上限の 8 台です。先に失効してください"),
+            Self::TooManyGatewayCertificates(a) => format!("ゲートウェイ {a} の有効な証明書は上限の 8 件です。先に失効してください"),
+            Self::OtherDevice { wanted, device } => format!("証明書の機器番号 {wanted} が登録コードの {device} と異なります"),
+            Self::DeviceUnknown { participant, device } => format!("参加者 {participant} に機器 {device} はありません"),
+            Self::GatewayCertificateUnknown { gateway, fingerprint } => format!("ゲートウェイ {gateway} に証明書 {fingerprint} はありません"),
+            Self::CertificateRevoked(a) => format!("証明書 {a} は失効済みです"),
+            Self::CertificateLife { not_before, not_after } => format!("証明書の有効期間（{from} から {to}）が正しくないか終了しています", from = not_before.0, to = not_after.0),
+            Self::SerialUsed(a) => format!("シリアル番号 {a} は使用済みです"),
+            Self::CertificateKnown(a) => format!("証明書 {a} は登録済みです"),
+            Self::FileHash => "ファイルのハッシュは16進数64桁（SHA-256）です".to_owned(),
+            Self::RowCount(a) => format!("{a} 行です。1 から 1000 行を指定してください"),
+            Self::Row { code, source } => format!("{code} の行は受け付けられません: {source}"),
+            Self::RowNotClean(a) => format!("{a} の行が整形されていません"),
+            Self::RowTwice(a) => format!("{a} の行が重複しています"),
+            Self::RowsUnchanged => "すべて登録済みの内容と同じです".to_owned(),
+        }
+    }
+}
+
+fn home_text(home: &Home) -> String {
+    match home {
+        Home::Gateway(gateway) => format!("gateway {gateway}"),
+        Home::Block(block) => format!("block {block}"),
+    }
+}
+
+fn kinds(kinds: &[ParticipantKind]) -> String {
+    let words: Vec<&str> = kinds.iter().map(|kind| kind.as_str()).collect();
+    words.join(", ")
+}
+
+fn purposes_text(purposes: &[Purpose]) -> String {
+    let words: Vec<&str> = purposes.iter().map(|purpose| purpose.as_str()).collect();
+    words.join(", ")
+}
