@@ -1,1 +1,16 @@
-//! The storage trait, its conformance suite and its SQLite home
+//! Where the ledger and the tables are kept: one trait, one conformance suite,
+//! and its homes. SQLite is the embedded one.
+//!
+//! A write is one transaction: commands are decided, recorded in the ledger and
+//! applied to the tables together, or not at all. The store must not know who
+//! asks over which wire, nor what a gateway makes of the state.
+
+pub mod error;
+pub mod query;
+pub mod store;
+
+pub use error::StoreError;
+pub use query::{
+    AgreementQuery, ApplicantQuery, HistoryItem, ParticipantQuery, RevokedCertificate,
+};
+pub use store::{Outcome, Reader, Recorded, Store, Transaction, act, change, found, look};

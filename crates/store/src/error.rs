@@ -1,0 +1,95 @@
+//! What can go wrong with a store. Not a refusal: a refusal is an outcome.
+
+use iryonet_registry::{ApplyError, ViewError};
+
+/// Why a store could not do its work. Nothing was written.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The disk is full.
+    #[error(
+        "the disk that holds {home} is full; the act was not done and nothing was recorded: make room, then repeat it"
+    )]
+    Full {
+        /// File or server.
+        home: String,
+        /// What the home says.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// Others write for longer than the wait.
+    #[error("{home} was busy for {waited_ms} ms; the act was not done: repeat it")]
+    Busy {
+        /// File or server.
+        home: String,
+        /// How long it was waited.
+        waited_ms: u64,
+    },
+    /// The home failed.
+    #[error("{home} failed while it was to {doing}; the act was not done")]
+    Home {
+        /// File or server.
+        home: String,
+        /// What it was to do.
+        doing: String,
+        /// What the home says.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// What is kept cannot be read as what it should be.
+    #[error("{home} holds something that should not be there: {what}")]
+    Damaged {
+        /// File or server.
+        home: String,
+        /// What and where.
+        what: String,
+    },
+    /// Made by a later release.
+    #[error(
+        "{home} has layout {found}; this release knows layouts up to {known}: use the release that wrote it, or a later one"
+    )]
+    Newer {
+        /// File or server.
+        home: String,
+        /// Layout found.
+        found: u32,
+        /// Newest layout known.
+        known: u32,
+    },
+    /// The state belongs to another network.
+    #[error("the registry is founded on {present}, not on {wanted}; correct the configuration")]
+    OtherNetwork {
+        /// Recorded.
+        present: iryonet_domain::NetworkPrefix,
+        /// Asked for.
+        wanted: iryonet_domain::NetworkPrefix,
+    },
+    /// The tables do not fit the history.
+    #[error(transparent)]
+    Apply(#[from] ApplyError),
+    /// Reading for a decision failed.
+    #[error(transparent)]
+    View(#[from] ViewError),
+    /// Something that the store was to carry out for its caller failed; the
+    /// caller's own error, passed through so that the transaction is undone.
+    #[error("the act was given up: {0}")]
+    GivenUp(
+        String,
+        #[source] Option<Box<dyn std::error::Error + Send + Sync>>,
+    ),
+}
+
+impl StoreError {
+    /// Lets a caller give up a transaction for a reason of its own.
+    pub fn given_up(reason: impl std::error::Error + Send + Sync + 'static) -> Self {
+        Self::GivenUp(reason.to_string(), Some(Box::new(reason)))
+    }
+
+    /// Would the same act succeed later, without anybody changing it?
+    #[must_use]
+    pub fn is_temporary(&self) -> bool {
+        matches!(
+            self,
+            Self::Full { .. } | Self::Busy { .. } | Self::Home { .. }
+        )
+    }
+}

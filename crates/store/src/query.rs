@@ -1,0 +1,84 @@
+//! Questions that people ask, and the shapes of some answers.
+
+use iryonet_domain::{
+    Actor, InstitutionCode, ParticipantNumber, Prefecture, ServiceId, UnixMillis,
+};
+use iryonet_registry::{AgreementState, Event, Revocation, Serial, Standing};
+
+/// Which applicants? All conditions together; none means all of them.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct ApplicantQuery {
+    /// Digits that the ten-digit code begins with.
+    pub code: Option<String>,
+    /// Part of the name; width of letters, their case and blanks do not matter.
+    pub name: Option<String>,
+    /// 都道府県, as the code says it.
+    pub prefecture: Option<Prefecture>,
+    /// Part of the address or beginning of the postal code; width and blanks
+    /// do not matter.
+    pub area: Option<String>,
+}
+
+/// Which participants? All conditions together; none means all of them.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct ParticipantQuery {
+    /// Digits that the ten-digit code begins with.
+    pub code: Option<String>,
+    /// Part of the name; width of letters, their case and blanks do not matter.
+    pub name: Option<String>,
+    /// 都道府県, as the code says it.
+    pub prefecture: Option<Prefecture>,
+    /// Only of this standing.
+    pub standing: Option<Standing>,
+}
+
+/// Which agreements? All conditions together; none means all of them.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct AgreementQuery {
+    /// Where this participant is the asking side.
+    pub participant: Option<ParticipantNumber>,
+    /// About this service.
+    pub service: Option<ServiceId>,
+    /// In this state.
+    pub state: Option<AgreementState>,
+}
+
+/// One event of somebody's history.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HistoryItem {
+    /// Ledger entry in which it stands.
+    pub sequence: u64,
+    /// Place within that entry, from 0.
+    pub place: u32,
+    /// When.
+    pub at: UnixMillis,
+    /// By whom.
+    pub actor: Actor,
+    /// What.
+    pub event: Event,
+}
+
+/// A certificate for the revocation list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RevokedCertificate {
+    /// Serial number.
+    pub serial: Serial,
+    /// When and why.
+    pub revocation: Revocation,
+    /// When its life would have ended; after that it may leave the list.
+    pub not_after: UnixMillis,
+}
+
+/// An applicant with its code, what it is now, and what it was.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ApplicantStory {
+    /// As the latest list describes it.
+    pub applicant: iryonet_registry::Applicant,
+    /// The open participant that holds the code, if one does.
+    pub participant: Option<iryonet_registry::Participant>,
+    /// Everything recorded about it, oldest first.
+    pub history: Vec<HistoryItem>,
+}
+
+/// The code of somebody, for the next page of a listing.
+pub type AfterCode = Option<InstitutionCode>;

@@ -1,0 +1,279 @@
+//! The storage trait.
+
+use crate::error::StoreError;
+use crate::query::{
+    AfterCode, AgreementQuery, ApplicantQuery, HistoryItem, ParticipantQuery, RevokedCertificate,
+};
+use iryonet_domain::{
+    Actor, AgreementId, DeviceId, GatewayId, LineId, NetworkPrefix, ParticipantNumber, ServiceId,
+    UnixMillis,
+};
+use iryonet_ledger::{Entry, Tip};
+use iryonet_registry::{
+    Agreement, Applicant, Command, Device, Event, Gateway, GatewayCertificate, Line, Participant,
+    Refusal, Service, Site, Topic, View,
+};
+
+/// What became of a recorded command.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    /// It was done; these are its events.
+    Accepted(Vec<Event>),
+    /// It was refused; nothing changed but the ledger.
+    Refused(Refusal),
+}
+
+/// A command in the ledger.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Recorded {
+    /// Its ledger entry; the revision of the state after it.
+    pub sequence: u64,
+    /// The time it is recorded with: the clock's, or the entry before's where
+    /// the clock stands behind that.
+    pub at: UnixMillis,
+    /// What became of it.
+    pub outcome: Outcome,
+}
+
+impl Recorded {
+    /// The events, or the refusal.
+    ///
+    /// # Errors
+    /// The refusal.
+    pub fn events(self) -> Result<Vec<Event>, Refusal> {
+        match self.outcome {
+            Outcome::Accepted(events) => Ok(events),
+            Outcome::Refused(refusal) => Err(refusal),
+        }
+    }
+}
+
+/// Read access to everything, at one moment. Listings are ascending by key;
+/// `after` is the last key of the page before, and at most `limit` come back.
+/// The `each_*` methods hand over one record at a time and hold no more.
+///
+/// # Errors
+/// Every method: when the home cannot answer, or what the visitor returns.
+#[allow(
+    clippy::missing_errors_doc,
+    reason = "one sentence on the trait says it for all"
+)]
+pub trait Reader: View {
+    /// The last ledger entry. Its sequence is the revision of the state.
+    fn tip(&self) -> Result<Tip, StoreError>;
+    /// Ledger entries from a sequence on, this one included.
+    fn entries(&self, from: u64, limit: usize) -> Result<Vec<Entry>, StoreError>;
+    /// Everything recorded about somebody after this (sequence, place), oldest first.
+    fn history(
+        &self,
+        topic: &Topic,
+        after: Option<(u64, u32)>,
+        limit: usize,
+    ) -> Result<Vec<HistoryItem>, StoreError>;
+
+    /// All gateways; there are few.
+    fn gateways(&self) -> Result<Vec<Gateway>, StoreError>;
+    /// Certificates of one gateway, valid or not.
+    fn gateway_certificates(
+        &self,
+        gateway: &GatewayId,
+    ) -> Result<Vec<GatewayCertificate>, StoreError>;
+    /// Participants that answer the query.
+    fn participants(
+        &self,
+        query: &ParticipantQuery,
+        after: Option<ParticipantNumber>,
+        limit: usize,
+    ) -> Result<Vec<Participant>, StoreError>;
+    /// All lines.
+    fn lines(&self, after: Option<LineId>, limit: usize) -> Result<Vec<Line>, StoreError>;
+    /// Devices of one participant, valid or not.
+    fn devices(
+        &self,
+        participant: ParticipantNumber,
+        after: Option<DeviceId>,
+        limit: usize,
+    ) -> Result<Vec<Device>, StoreError>;
+    /// All services, retired ones too.
+    fn services(&self, after: Option<ServiceId>, limit: usize) -> Result<Vec<Service>, StoreError>;
+    /// Agreements that answer the query.
+    fn agreements(
+        &self,
+        query: &AgreementQuery,
+        after: Option<AgreementId>,
+        limit: usize,
+    ) -> Result<Vec<Agreement>, StoreError>;
+    /// Applicants that answer the query.
+    fn applicants(
+        &self,
+        query: &ApplicantQuery,
+        after: AfterCode,
+        limit: usize,
+    ) -> Result<Vec<Applicant>, StoreError>;
+    /// How many applicants there are.
+    fn applicant_count(&self) -> Result<u64, StoreError>;
+
+    /// Every participant, closed ones too.
+    fn each_participant(
+        &self,
+        visit: &mut dyn FnMut(Participant) -> Result<(), StoreError>,
+    ) -> Result<(), StoreError>;
+    /// Every site.
+    fn each_site(
+        &self,
+        visit: &mut dyn FnMut(Site) -> Result<(), StoreError>,
+    ) -> Result<(), StoreError>;
+    /// Every line.
+    fn each_line(
+        &self,
+        visit: &mut dyn FnMut(Line) -> Result<(), StoreError>,
+    ) -> Result<(), StoreError>;
+    /// Every device that is not revoked, run out or not.
+    fn each_unrevoked_device(
+        &self,
+        visit: &mut dyn FnMut(Device) -> Result<(), StoreError>,
+    ) -> Result<(), StoreError>;
+    /// Every service that is not retired.
+    fn each_open_service(
+        &self,
+        visit: &mut dyn FnMut(Service) -> Result<(), StoreError>,
+    ) -> Result<(), StoreError>;
+    /// Every accepted agreement that has not ended, over by time or not.
+    fn each_accepted_agreement(
+        &self,
+        visit: &mut dyn FnMut(Agreement) -> Result<(), StoreError>,
+    ) -> Result<(), StoreError>;
+    /// Every revoked certificate, of devices and gateways, ascending by serial.
+    fn each_revoked(
+        &self,
+        visit: &mut dyn FnMut(RevokedCertificate) -> Result<(), StoreError>,
+    ) -> Result<(), StoreError>;
+}
+
+/// One write transaction. What it reads includes what it wrote.
+pub trait Transaction: Reader {
+    /// Decides the command, appends it to the ledger whatever comes out, and
+    /// applies its events. Acknowledge it to nobody before the transaction has
+    /// been committed, that is, before [`Store::write`] has returned `Ok`.
+    ///
+    /// A decision is taken for the time that the entry gets, so that a clock
+    /// that went back makes no expired code good again.
+    ///
+    /// # Errors
+    /// When the home cannot read or write; let the error end the transaction.
+    fn record(
+        &mut self,
+        actor: &Actor,
+        command: &Command,
+        now: UnixMillis,
+    ) -> Result<Recorded, StoreError>;
+}
+
+/// What runs in a write transaction.
+pub type Act<'a> = dyn FnMut(&mut dyn Transaction) -> Result<(), StoreError> + 'a;
+/// What runs on one moment's state.
+pub type Look<'a> = dyn FnMut(&dyn Reader) -> Result<(), StoreError> + 'a;
+
+/// A home of the ledger and its tables. Its methods block: an asynchronous
+/// caller gives them a thread of their own.
+pub trait Store: Send + Sync {
+    /// Runs `act` in one transaction and commits it durably when it returns
+    /// `Ok`; undoes everything when it returns an error. There is one writer at
+    /// a time. Many commands in one transaction cost one wait for the disk.
+    ///
+    /// A home that must begin a transaction again (several centers on one
+    /// database) calls `act` again from the start: let it have no effect
+    /// elsewhere before this method has returned.
+    ///
+    /// # Errors
+    /// When the home fails or `act` does. Nothing is half done.
+    fn write(&self, act: &mut Act<'_>) -> Result<(), StoreError>;
+
+    /// Runs `look` on the state of one moment, while others write.
+    ///
+    /// # Errors
+    /// When the home fails or `look` does.
+    fn read(&self, look: &mut Look<'_>) -> Result<(), StoreError>;
+
+    /// The sequence of the last ledger entry, whoever wrote it.
+    ///
+    /// # Errors
+    /// When the home fails.
+    fn revision(&self) -> Result<u64, StoreError> {
+        look(self, |reader| Ok(reader.tip()?.sequence))
+    }
+}
+
+/// [`Store::read`] with an answer.
+///
+/// # Errors
+/// When the home fails or `f` does.
+pub fn look<S: Store + ?Sized, T>(
+    store: &S,
+    mut f: impl FnMut(&dyn Reader) -> Result<T, StoreError>,
+) -> Result<T, StoreError> {
+    let mut answer = None;
+    store.read(&mut |reader| {
+        answer = Some(f(reader)?);
+        Ok(())
+    })?;
+    answer
+        .ok_or_else(|| StoreError::GivenUp("the store did not run what it was given".into(), None))
+}
+
+/// [`Store::write`] with an answer.
+///
+/// # Errors
+/// When the home fails or `f` does.
+pub fn change<S: Store + ?Sized, T>(
+    store: &S,
+    mut f: impl FnMut(&mut dyn Transaction) -> Result<T, StoreError>,
+) -> Result<T, StoreError> {
+    let mut answer = None;
+    store.write(&mut |transaction| {
+        answer = Some(f(transaction)?);
+        Ok(())
+    })?;
+    answer
+        .ok_or_else(|| StoreError::GivenUp("the store did not run what it was given".into(), None))
+}
+
+/// One command in a transaction of its own.
+///
+/// # Errors
+/// When the home fails. A refusal is no error but an outcome.
+pub fn act<S: Store + ?Sized>(
+    store: &S,
+    actor: &Actor,
+    command: &Command,
+    now: UnixMillis,
+) -> Result<Recorded, StoreError> {
+    change(store, |transaction| transaction.record(actor, command, now))
+}
+
+/// Makes sure that the registry is founded on this network: founds it when it
+/// is not founded at all, and changes nothing when it is.
+///
+/// # Errors
+/// When it is founded on another one, or when the home fails.
+pub fn found<S: Store + ?Sized>(
+    store: &S,
+    network: NetworkPrefix,
+    actor: &Actor,
+    now: UnixMillis,
+) -> Result<(), StoreError> {
+    change(store, |transaction| match transaction.network()? {
+        Some(present) if present == network => Ok(()),
+        Some(present) => Err(StoreError::OtherNetwork {
+            present,
+            wanted: network,
+        }),
+        None => match transaction
+            .record(actor, &Command::FoundNetwork { network }, now)?
+            .outcome
+        {
+            Outcome::Accepted(_) => Ok(()),
+            Outcome::Refused(refusal) => Err(StoreError::given_up(refusal)),
+        },
+    })
+}
