@@ -1,0 +1,91 @@
+//! The maps and the constants that the loader sets. Sizes here are the
+//! smallest that load; the loader gives every map its configured size.
+
+use aya_ebpf::Global;
+use aya_ebpf::macros::map;
+use aya_ebpf::maps::{Array, HashMap, LruHashMap, PerCpuArray};
+use iryonet_verdict::{
+    Binding, Denial, DropKey, EndpointKey, FlowKey, FlowValue, FragmentKey, FragmentValue,
+    LineCounters,
+};
+
+const BPF_F_MMAPABLE: u32 = 1 << 10;
+
+/// Participants, a slot table that user space writes through a mapping.
+#[map]
+pub(crate) static PARTICIPANTS: Array<[u64; 8]> = Array::with_max_entries(1, BPF_F_MMAPABLE);
+/// Grants, likewise.
+#[map]
+pub(crate) static GRANTS: Array<[u64; 8]> = Array::with_max_entries(1, BPF_F_MMAPABLE);
+/// Service endpoints and the markers of their addresses.
+#[map]
+pub(crate) static ENDPOINTS: HashMap<EndpointKey, u32> = HashMap::with_max_entries(1, 0);
+/// Base services.
+#[map]
+pub(crate) static BASE_SERVICES: HashMap<EndpointKey, u32> = HashMap::with_max_entries(1, 0);
+/// Bindings by interface index.
+#[map]
+pub(crate) static BINDINGS: HashMap<u32, Binding> = HashMap::with_max_entries(1, 0);
+/// Bound /64s, with the interface they are bound to.
+#[map]
+pub(crate) static OWN_PREFIXES: HashMap<u64, u32> = HashMap::with_max_entries(1, 0);
+/// Conversations.
+#[map]
+pub(crate) static FLOWS: LruHashMap<FlowKey, FlowValue> = LruHashMap::with_max_entries(1, 0);
+/// Fragmented packets on their way.
+#[map]
+pub(crate) static FRAGMENTS: LruHashMap<FragmentKey, FragmentValue> =
+    LruHashMap::with_max_entries(1, 0);
+/// Counters by line slot.
+#[map]
+pub(crate) static COUNTERS: PerCpuArray<LineCounters> = PerCpuArray::with_max_entries(1, 0);
+/// Refused packets by reason number.
+#[map]
+pub(crate) static REASONS: PerCpuArray<u64> = PerCpuArray::with_max_entries(64, 0);
+/// Refused packets by interface, participant and reason; the least used goes.
+#[map]
+pub(crate) static DROPS: LruHashMap<DropKey, u64> = LruHashMap::with_max_entries(1, 0);
+/// The last refused packets, a ring that overwrites its oldest.
+#[map]
+pub(crate) static DENIALS: Array<Denial> = Array::with_max_entries(1, 0);
+/// How many packets were refused since the ring was made.
+#[map]
+pub(crate) static DENIAL_COUNT: Array<u64> = Array::with_max_entries(1, 0);
+/// What these maps were made for; see the loader.
+#[map]
+pub(crate) static LAYOUT: Array<[u64; 16]> = Array::with_max_entries(1, 0);
+/// A clock for tests. Read only by programs that were loaded with
+/// `TEST_CLOCK` set; in all others the verifier has removed the reading.
+#[map]
+pub(crate) static TEST_CLOCK_NS: Array<u64> = Array::with_max_entries(1, 0);
+
+macro_rules! constants {
+    ($($(#[$doc:meta])* $name:ident: $type:ty;)*) => {
+        $($(#[$doc])* #[unsafe(no_mangle)] pub(crate) static $name: Global<$type> = Global::new(0);)*
+    };
+}
+
+constants! {
+    /// Network prefix, padded to 32 bits.
+    NETWORK: u32;
+    /// Upper half of the gateway's link-local address.
+    LINK_LOCAL_HIGH: u64;
+    /// Lower half of it.
+    LINK_LOCAL_LOW: u64;
+    /// TCP port of attach.
+    ATTACH_PORT: u32;
+    /// TCP port of the enrolment relay.
+    ENROL_PORT: u32;
+    /// First half of the slot tables' hash seed.
+    SEED_FIRST: u64;
+    /// Second half of it.
+    SEED_SECOND: u64;
+    /// Buckets of the participants' table.
+    PARTICIPANT_BUCKETS: u32;
+    /// Buckets of the grants' table.
+    GRANT_BUCKETS: u32;
+    /// Entries of the ring of refused packets, a power of two, minus 1.
+    DENIALS_MASK: u32;
+    /// 1 in tests that set the clock, else 0.
+    TEST_CLOCK: u32;
+}

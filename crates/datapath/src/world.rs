@@ -1,0 +1,257 @@
+//! The verdict's world, made of the kernel's maps.
+
+use core::ptr::{read_volatile, write_volatile};
+
+use aya_ebpf::bindings::{__sk_buff, BPF_ANY, BPF_NOEXIST};
+use aya_ebpf::helpers::generated::bpf_ktime_get_coarse_ns;
+use aya_ebpf::maps::Array;
+use iryonet_verdict::slot::{self, Seed};
+use iryonet_verdict::{
+    Binding, Denial, DropKey, EndpointKey, FlowKey, FlowValue, FragmentKey, FragmentValue, Hook,
+    Table, World,
+};
+
+use crate::maps;
+
+pub(crate) struct KernelWorld {
+    now_ns: u64,
+    ifindex: u32,
+    binding: Option<Binding>,
+}
+
+impl KernelWorld {
+    #[inline(always)]
+    pub(crate) fn new(skb: *mut __sk_buff, hook: Hook) -> Self {
+        // SAFETY: the context is valid for the length of the program.
+        let ifindex = unsafe { (*skb).ifindex };
+        let binding = match hook {
+            // SAFETY: the value is copied at once; user space replaces a
+            // binding as a whole.
+            Hook::LineIn | Hook::LineOut => unsafe { maps::BINDINGS.get(&ifindex).copied() },
+            Hook::BackboneIn => None,
+        };
+        Self {
+            now_ns: now_ns(),
+            ifindex,
+            binding,
+        }
+    }
+
+    /// Slot 0 of the counters is all that has no binding.
+    #[inline(always)]
+    fn counter(&self) -> u32 {
+        match self.binding {
+            Some(binding) => binding.counter,
+            None => 0,
+        }
+    }
+}
+
+#[inline(always)]
+fn now_ns() -> u64 {
+    if maps::TEST_CLOCK.load() != 0 {
+        return maps::TEST_CLOCK_NS.get(0).copied().unwrap_or(u64::MAX);
+    }
+    // The coarse clock is late by a tick at most (4 ms); leases last seconds.
+    // SAFETY: a helper without arguments.
+    unsafe { bpf_ktime_get_coarse_ns() }
+}
+
+/// A slot table in a map.
+pub(crate) struct Slots {
+    table: Table,
+}
+
+impl Slots {
+    #[inline(always)]
+    fn map(&self) -> &'static Array<[u64; 8]> {
+        match self.table {
+            Table::Participants => &maps::PARTICIPANTS,
+            Table::Grants => &maps::GRANTS,
+        }
+    }
+}
+
+impl slot::Read for Slots {
+    #[inline(always)]
+    fn shape(&self) -> (Seed, u32) {
+        let buckets = match self.table {
+            Table::Participants => maps::PARTICIPANT_BUCKETS.load(),
+            Table::Grants => maps::GRANT_BUCKETS.load(),
+        };
+        (
+            Seed([maps::SEED_FIRST.load(), maps::SEED_SECOND.load()]),
+            buckets,
+        )
+    }
+
+    #[inline(always)]
+    fn probe(&self, bucket: u32, key: u64) -> u64 {
+        match self.map().get_ptr(bucket) {
+            // SAFETY: the pointer is to eight words; user space may change any
+            // of them at any time, each by one store.
+            Some(words) => slot::search(key, self.table.shift(), |index| unsafe {
+                read_volatile(words.cast::<u64>().add(index))
+            }),
+            None => 0,
+        }
+    }
+
+    #[inline(always)]
+    fn relocations(&self) -> u64 {
+        let (_, buckets) = self.shape();
+        match self.map().get_ptr(buckets) {
+            // SAFETY: as above.
+            Some(words) => unsafe { read_volatile(words.cast::<u64>()) },
+            None => 0,
+        }
+    }
+}
+
+impl World for KernelWorld {
+    type Flow = *mut FlowValue;
+    type Slots<'a> = Slots;
+
+    #[inline(always)]
+    fn now_ns(&self) -> u64 {
+        self.now_ns
+    }
+    #[inline(always)]
+    fn ifindex(&self) -> u32 {
+        self.ifindex
+    }
+    #[inline(always)]
+    fn network(&self) -> u32 {
+        maps::NETWORK.load()
+    }
+    #[inline(always)]
+    fn gateway_link_local(&self) -> (u64, u64) {
+        (maps::LINK_LOCAL_HIGH.load(), maps::LINK_LOCAL_LOW.load())
+    }
+    #[inline(always)]
+    fn attach_port(&self) -> u16 {
+        maps::ATTACH_PORT.load() as u16
+    }
+    #[inline(always)]
+    fn enrol_port(&self) -> u16 {
+        maps::ENROL_PORT.load() as u16
+    }
+    #[inline(always)]
+    fn binding(&self) -> Option<Binding> {
+        self.binding
+    }
+    #[inline(always)]
+    fn is_own_prefix(&self, prefix: u64) -> bool {
+        maps::OWN_PREFIXES.get_ptr(&prefix).is_some()
+    }
+    #[inline(always)]
+    fn table(&self, table: Table) -> Slots {
+        Slots { table }
+    }
+    #[inline(always)]
+    fn endpoint(&self, key: &EndpointKey) -> Option<u32> {
+        // SAFETY: the value is copied at once.
+        unsafe { maps::ENDPOINTS.get(key).copied() }
+    }
+    #[inline(always)]
+    fn is_base_service(&self, key: &EndpointKey) -> bool {
+        maps::BASE_SERVICES.get_ptr(key).is_some()
+    }
+    #[inline(always)]
+    fn flow(&self, key: &FlowKey) -> Option<(*mut FlowValue, FlowValue)> {
+        let flow = maps::FLOWS.get_ptr_mut(key)?;
+        // SAFETY: map memory stays readable for the length of the program. Were
+        // the entry evicted and given to another flow meanwhile, the generations
+        // read would be that one's: it does not match, or it is one that was
+        // checked for the very same pair of generations.
+        Some((flow, unsafe { read_volatile(flow) }))
+    }
+    #[inline(always)]
+    fn flow_touch(&mut self, flow: *mut FlowValue, now_ns: u64) {
+        // SAFETY: as above; one aligned store of a time.
+        unsafe { write_volatile(&raw mut (*flow).last_seen_ns, now_ns) }
+    }
+    #[inline(always)]
+    fn flow_write(&mut self, key: &FlowKey, value: &FlowValue) -> bool {
+        maps::FLOWS.insert(key, value, u64::from(BPF_ANY)).is_ok()
+    }
+    #[inline(always)]
+    fn fragment(&self, key: &FragmentKey) -> Option<FragmentValue> {
+        // SAFETY: the value is copied at once.
+        unsafe { maps::FRAGMENTS.get(key).copied() }
+    }
+    #[inline(always)]
+    fn fragment_write(&mut self, key: &FragmentKey, value: &FragmentValue) -> bool {
+        maps::FRAGMENTS
+            .insert(key, value, u64::from(BPF_ANY))
+            .is_ok()
+    }
+    #[inline(always)]
+    fn count_pass(&mut self, hook: Hook, bytes: u32) {
+        if let Some(counters) = maps::COUNTERS.get_ptr_mut(self.counter()) {
+            // SAFETY: this CPU's own copy, and programs at tc are not preempted
+            // by one another on it.
+            unsafe { (*counters).pass(hook, bytes) }
+        }
+    }
+    #[inline(always)]
+    fn count_deny(&mut self, hook: Hook, mut denial: Denial) {
+        if let Some(counters) = maps::COUNTERS.get_ptr_mut(self.counter()) {
+            // SAFETY: as above.
+            unsafe { (*counters).deny(hook) }
+        }
+        let reason = u32::from(denial.reason);
+        if let Some(total) = maps::REASONS.get_ptr_mut(reason) {
+            // SAFETY: as above.
+            unsafe { *total += 1 }
+        }
+        let key = DropKey {
+            ifindex: denial.ifindex,
+            participant: denial.participant,
+            reason,
+        };
+        let mut count = maps::DROPS.get_ptr_mut(&key);
+        if count.is_none() {
+            let _ = maps::DROPS.insert(&key, &0, u64::from(BPF_NOEXIST));
+            count = maps::DROPS.get_ptr_mut(&key);
+        }
+        if let Some(count) = count {
+            // SAFETY: an aligned word of map memory.
+            unsafe { count_up(count) };
+        }
+        // The last denials, whatever the flood: a fixed cost, nothing to fill up.
+        if let Some(total) = maps::DENIAL_COUNT.get_ptr_mut(0) {
+            // SAFETY: as above.
+            let index = unsafe { count_up(total) };
+            if let Some(place) = maps::DENIALS.get_ptr_mut(index as u32 & maps::DENIALS_MASK.load())
+            {
+                // A reader takes the record only when its sequence stands
+                // unchanged around the copy.
+                // SAFETY: a record of map memory.
+                unsafe {
+                    write_volatile(&raw mut (*place).sequence, 0);
+                    denial.sequence = 0;
+                    write_volatile(place, denial);
+                    write_volatile(&raw mut (*place).sequence, index + 1);
+                }
+            }
+        }
+    }
+}
+
+/// Adds 1 to a word that all CPUs share, and tells what it was. The core library
+/// has no read-modify-write for this target, the instruction set has.
+#[inline(always)]
+unsafe fn count_up(word: *mut u64) -> u64 {
+    let mut value: u64 = 1;
+    // SAFETY: the caller passes an aligned word of map memory.
+    unsafe {
+        core::arch::asm!(
+            "{value} = atomic_fetch_add((u64 *)({word} + 0), {value})",
+            word = in(reg) word,
+            value = inout(reg) value,
+            options(nostack, preserves_flags),
+        );
+    }
+    value
+}
