@@ -1,0 +1,133 @@
+#!/usr/bin/env bash
+# Installs what is missing and says what it does. Fast when nothing is.
+#   scripts/setup.sh pilot   what `make pilot` and `make bench` need
+#   scripts/setup.sh all     also what `make test` needs
+set -euo pipefail
+scope="${1:-all}"
+export PATH="$HOME/.cargo/bin:$PATH:/usr/sbin:/sbin"
+
+say() { printf 'setup: %s\n' "$*"; }
+fail() { printf 'setup: %s\n' "$@" >&2; exit 1; }
+
+LLVM=22
+BPF_LINKER=0.13.0
+
+command -v cargo >/dev/null || fail \
+  "cargo was not found. Install Rust's stable toolchain with rustup first:" \
+  "  curl --proto '=https' --tlsv1.2 -sSf https://sh.rustup.rs | sh"
+
+# --- Debian packages ---------------------------------------------------------
+# program or file that shows that it is there : package
+wants=(
+  "gcc:gcc" "g++:g++" "make:make" "/usr/include/stdio.h:libc6-dev"
+  "ip:iproute2" "nsenter:util-linux" "mount:mount" "sysctl:procps"
+  "nginx:nginx-light" "curl:curl" "openssl:openssl" "iperf3:iperf3"
+)
+if [ "$scope" = all ]; then
+  wants+=("sslscan:sslscan")
+fi
+missing=()
+for want in "${wants[@]}"; do
+  seen="${want%%:*}"
+  case "$seen" in
+    /*) [ -e "$seen" ] || missing+=("${want##*:}") ;;
+    *) command -v "$seen" >/dev/null || missing+=("${want##*:}") ;;
+  esac
+done
+
+# The compiler for eBPF: Debian's (first choice), or a rustup nightly with rust-src.
+has_debian_bpf() {
+  [ -x /usr/bin/rustc ] &&
+    [ -d "$(/usr/bin/rustc --print target-libdir --target bpfel-unknown-none 2>/dev/null)" ]
+}
+has_nightly_bpf() {
+  command -v rustup >/dev/null &&
+    [ -d "$(rustup run nightly rustc --print sysroot 2>/dev/null)/lib/rustlib/src/rust/library/core" ]
+}
+has_linker() { command -v bpf-linker >/dev/null; }
+bpf_compiler=
+if has_debian_bpf; then bpf_compiler=debian
+elif has_nightly_bpf; then bpf_compiler=nightly; fi
+if [ -z "$bpf_compiler" ]; then missing+=(rustc-web libstd-rust-web-dev-bpf); fi
+if ! has_linker && [ ! -x "/usr/lib/llvm-$LLVM/bin/llvm-config" ]; then
+  missing+=("llvm-$LLVM-dev")
+fi
+
+root() {
+  if [ "$(id -u)" = 0 ]; then "$@"
+  elif command -v sudo >/dev/null; then sudo "$@"
+  else fail "root is wanted for: $*" "and there is no sudo. Run that as root, then run this again."
+  fi
+}
+
+apt_has() { apt-cache show "$1" >/dev/null 2>&1; }
+
+if [ "${#missing[@]}" -gt 0 ]; then
+  command -v apt-get >/dev/null || fail \
+    "these Debian packages are missing and there is no apt-get here: ${missing[*]}" \
+    "Install what they hold by the means of your system."
+  say "Debian packages missing: ${missing[*]}"
+  say "refreshing apt's lists (apt-get update)"
+  root apt-get update -qq
+  install=() unknown=()
+  for package in "${missing[@]}"; do
+    if apt_has "$package"; then install+=("$package"); else unknown+=("$package"); fi
+  done
+  if [ "${#install[@]}" -gt 0 ]; then
+    had_nginx=; command -v nginx >/dev/null && had_nginx=yes
+    say "installing: ${install[*]}"
+    root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${install[@]}" >/dev/null
+    # The pilot starts servers of its own, in its own namespaces. The one that
+    # Debian starts on port 80 of this machine was not asked for.
+    if [ -z "$had_nginx" ] && command -v nginx >/dev/null && [ -d /run/systemd/system ]; then
+      say "stopping and disabling the nginx service that the package started"
+      root systemctl disable --now nginx >/dev/null 2>&1 || true
+    fi
+  fi
+  if [ "${#unknown[@]}" -gt 0 ]; then
+    say "apt does not know: ${unknown[*]}"
+    for package in "${unknown[@]}"; do
+      case "$package" in
+        rustc-web | libstd-rust-web-dev-bpf | llvm-*) ;;
+        *) fail "package $package is needed and unknown to apt; check /etc/apt/sources.list" ;;
+      esac
+    done
+  fi
+fi
+
+# --- a compiler for eBPF -----------------------------------------------------
+if has_debian_bpf; then bpf_compiler=debian
+elif has_nightly_bpf; then bpf_compiler=nightly
+elif command -v rustup >/dev/null; then
+  say "Debian's rustc-web is not to be had here; installing a rustup nightly with rust-src"
+  rustup toolchain install nightly --profile minimal --component rust-src
+  bpf_compiler=nightly
+else
+  fail "no compiler for eBPF: neither Debian's rustc-web + libstd-rust-web-dev-bpf" \
+    "(Debian 12 with bookworm-security) nor rustup for a nightly with rust-src."
+fi
+
+# --- bpf-linker --------------------------------------------------------------
+if ! has_linker; then
+  if [ -x "/usr/lib/llvm-$LLVM/bin/llvm-config" ]; then
+    say "building bpf-linker $BPF_LINKER with LLVM $LLVM (about 75 s)"
+    env LLVM_PREFIX="/usr/lib/llvm-$LLVM" cargo install --quiet --locked bpf-linker \
+      --version "$BPF_LINKER" --no-default-features --features "llvm-$LLVM"
+  elif [ "$bpf_compiler" = nightly ]; then
+    say "building bpf-linker $BPF_LINKER with the toolchain's own LLVM"
+    cargo +nightly install --quiet --locked bpf-linker --version "$BPF_LINKER"
+  else
+    fail "llvm-$LLVM-dev is missing and apt does not know it; bpf-linker cannot be built." \
+      "On Debian 12: the package comes with bookworm-updates or bookworm-security."
+  fi
+fi
+
+# --- cargo's own tools, for the tests ------------------------------------------
+if [ "$scope" = all ]; then
+  for tool in cargo-nextest cargo-deny; do
+    if ! command -v "$tool" >/dev/null; then
+      say "building $tool (some minutes)"
+      cargo install --quiet --locked "$tool"
+    fi
+  done
+fi
