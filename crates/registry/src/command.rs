@@ -89,6 +89,13 @@ pub enum Command {
         /// First millisecond at which it is no longer taken.
         expires_at: UnixMillis,
     },
+    /// Shows an enrolment code and asks for nothing yet. The center records it
+    /// when the code is refused, so that guesses and late comers stand in the
+    /// history; for a good code it brings about nothing.
+    PresentEnrolmentCode {
+        /// Hash of the code that was shown.
+        code_hash: CodeHash,
+    },
     /// Records a certificate that was made for a participant's device against
     /// an enrolment code. Decided in the transaction of
     /// [`crate::enrolment::check`], before the certificate leaves the center.

@@ -18,7 +18,8 @@ pub enum DecideError {
 
 pub(crate) type Decision = Result<Vec<Event>, DecideError>;
 
-/// What this command brings about, if it may be: one event at least.
+/// What this command brings about, if it may be: one event at least, but for
+/// [`Command::PresentEnrolmentCode`], which only asks.
 ///
 /// # Errors
 /// [`DecideError::Refused`] with what is wrong and what would be right;
@@ -57,6 +58,9 @@ pub fn decide(view: &dyn View, actor: &Actor, command: &Command, now: UnixMillis
             code_hash,
             expires_at,
         } => crate::enrolment::issue_code(view, subject, code_hash, *expires_at, now),
+        Command::PresentEnrolmentCode { code_hash } => {
+            crate::enrolment::check(view, code_hash, now).map(|_| Vec::new())
+        }
         Command::EnrolDevice {
             code_hash,
             device,
