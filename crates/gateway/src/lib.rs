@@ -1,1 +1,5 @@
-//! The network's edge: lines, feed, datapath loader, routes
+//! The network's edge (ゲートウェイ): ends lines, enforces, translates, shapes.
+
+pub mod policy;
+
+pub mod datapath;
