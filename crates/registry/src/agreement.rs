@@ -108,7 +108,7 @@ pub(crate) fn propose(
         return Err(Refusal::ValidityEmpty.into());
     }
     check_not_over(&validity, now)?;
-    if validity.until.since_ms(validity.from.max(now)) > AGREEMENT_LIFE_MAX_MS {
+    if validity.until.since_ms(now) > AGREEMENT_LIFE_MAX_MS {
         return Err(Refusal::ValidityTooLong.into());
     }
     let mut events = Vec::new();

@@ -2,6 +2,7 @@
 //! and to put it on a revocation list. The certificate itself is made and
 //! checked elsewhere.
 
+use crate::limits::CERTIFICATE_LIFE_MAX_MS;
 use crate::{DecideError, Event, Refusal, view::View};
 use iryonet_domain::{Fingerprint, GatewayId, UnixMillis};
 use serde::{Deserialize, Serialize};
@@ -220,7 +221,10 @@ pub(crate) fn check_new(
     certificate: &CertificateFacts,
     now: UnixMillis,
 ) -> Result<(), DecideError> {
-    if certificate.not_after <= certificate.not_before || certificate.not_after <= now {
+    if certificate.not_after <= certificate.not_before
+        || certificate.not_after <= now
+        || certificate.not_after.since_ms(now) > CERTIFICATE_LIFE_MAX_MS
+    {
         return Err(Refusal::CertificateLife {
             not_before: certificate.not_before,
             not_after: certificate.not_after,

@@ -29,8 +29,10 @@ pub const ENDPOINTS_PER_SERVICE: usize = 64;
 /// Open agreements of one participant as the asking side. The providing side
 /// has no limit but the network's size.
 pub const OPEN_AGREEMENTS_PER_PARTICIPANT: usize = 1_024;
-/// Longest validity of an agreement, in milliseconds: ten years of 366 days.
+/// How far ahead an agreement may end, in milliseconds: ten years of 366 days.
 pub const AGREEMENT_LIFE_MAX_MS: u64 = 3_660 * 24 * 60 * 60 * 1_000;
+/// How far ahead a certificate may end, in milliseconds: thirty years of 366 days.
+pub const CERTIFICATE_LIFE_MAX_MS: u64 = 10_980 * 24 * 60 * 60 * 1_000;
 /// Events that one command may bring about. A provider with more open
 /// agreements than this is closed in steps.
 pub const CONSEQUENCES_MAX: usize = 100_000;

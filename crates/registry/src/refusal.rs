@@ -199,7 +199,7 @@ pub enum Refusal {
     ValidityEmpty,
     #[error("the validity ended at {at} (milliseconds since 1970); give an end in the future", at = .0.0)]
     ValidityOver(UnixMillis),
-    #[error("the validity is longer than ten years; give an earlier end")]
+    #[error("the validity ends more than ten years from now; give an earlier end")]
     ValidityTooLong,
     #[error("this enrolment code was never handed out; check the typing, or ask for a new one")]
     CodeUnknown,
@@ -237,7 +237,7 @@ pub enum Refusal {
     },
     #[error("certificate {0} is revoked already")]
     CertificateRevoked(Fingerprint),
-    #[error("the certificate's life from {from} to {to} (milliseconds since 1970) is empty or over", from = .not_before.0, to = .not_after.0)]
+    #[error("the certificate's life from {from} to {to} (milliseconds since 1970) is empty, over, or more than thirty years long", from = .not_before.0, to = .not_after.0)]
     CertificateLife {
         not_before: UnixMillis,
         not_after: UnixMillis,
@@ -410,7 +410,7 @@ impl Refusal {
             Self::PurposeNotServed { purpose, service, purposes } => format!("サービス {service} の用途に {purpose} は含まれません。用途: {list}", purpose = purpose.as_str(), list = purposes_text(purposes)),
             Self::ValidityEmpty => "有効期間の終わりが始まりより前です".to_owned(),
             Self::ValidityOver(a) => format!("有効期間は終了しています（{at}）。将来の日時を指定してください", at = a.0),
-            Self::ValidityTooLong => "有効期間が10年を超えています".to_owned(),
+            Self::ValidityTooLong => "有効期間の終わりが10年より先です。より早い日時を指定してください".to_owned(),
             Self::CodeUnknown => "この登録コードは発行されていません。入力を確認するか、再発行を依頼してください".to_owned(),
             Self::CodeSpent { at } => format!("この登録コードは使用済みです（{at}）。一度しか使えません。再発行を依頼し、心当たりがなければ届け出てください", at = at.0),
             Self::CodeExpired { at } => format!("この登録コードは期限切れです（{at}）。再発行を依頼してください", at = at.0),
@@ -424,7 +424,7 @@ impl Refusal {
             Self::DeviceUnknown { participant, device } => format!("参加者 {participant} に機器 {device} はありません"),
             Self::GatewayCertificateUnknown { gateway, fingerprint } => format!("ゲートウェイ {gateway} に証明書 {fingerprint} はありません"),
             Self::CertificateRevoked(a) => format!("証明書 {a} は失効済みです"),
-            Self::CertificateLife { not_before, not_after } => format!("証明書の有効期間（{from} から {to}）が正しくないか終了しています", from = not_before.0, to = not_after.0),
+            Self::CertificateLife { not_before, not_after } => format!("証明書の有効期間（{from} から {to}）が正しくないか、終了しているか、30年を超えています", from = not_before.0, to = not_after.0),
             Self::SerialUsed(a) => format!("シリアル番号 {a} は使用済みです"),
             Self::CertificateKnown(a) => format!("証明書 {a} は登録済みです"),
             Self::FileHash => "ファイルのハッシュは16進数64桁（SHA-256）です".to_owned(),

@@ -16,13 +16,21 @@ pub enum StoreError {
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
     },
-    /// Others write for longer than the wait.
-    #[error("{home} was busy for {waited_ms} ms; the act was not done: repeat it")]
+    /// Others use it for longer than the wait.
+    #[error("{home} was busy for too long when it was to {doing}; nothing was done: repeat it")]
     Busy {
         /// File or server.
         home: String,
-        /// How long it was waited.
-        waited_ms: u64,
+        /// What it was to do.
+        doing: String,
+    },
+    /// No command is as large.
+    #[error("the command has {have} bytes; at most {limit} are recorded: ask for less at once")]
+    CommandTooLarge {
+        /// Bytes.
+        have: usize,
+        /// Limit.
+        limit: usize,
     },
     /// The home failed.
     #[error("{home} failed while it was to {doing}; the act was not done")]
@@ -82,6 +90,19 @@ impl StoreError {
     /// Lets a caller give up a transaction for a reason of its own.
     pub fn given_up(reason: impl std::error::Error + Send + Sync + 'static) -> Self {
         Self::GivenUp(reason.to_string(), Some(Box::new(reason)))
+    }
+
+    /// The store's own error, where it went through the registry and back.
+    pub(crate) fn flatten(self) -> Self {
+        match self {
+            Self::View(ViewError(inner)) | Self::Apply(ApplyError::View(ViewError(inner))) => {
+                match inner.downcast::<Self>() {
+                    Ok(own) => own.flatten(),
+                    Err(inner) => Self::View(ViewError(inner)),
+                }
+            }
+            other => other,
+        }
     }
 
     /// Would the same act succeed later, without anybody changing it?

@@ -7,10 +7,12 @@
 
 pub mod error;
 pub mod query;
+pub mod sqlite;
 pub mod store;
 
 pub use error::StoreError;
 pub use query::{
     AgreementQuery, ApplicantQuery, HistoryItem, ParticipantQuery, RevokedCertificate,
 };
+pub use sqlite::{SqliteOptions, SqliteStore};
 pub use store::{Outcome, Reader, Recorded, Store, Transaction, act, change, found, look};

@@ -82,3 +82,20 @@ pub struct ApplicantStory {
 
 /// The code of somebody, for the next page of a listing.
 pub type AfterCode = Option<InstitutionCode>;
+
+/// Text as it is searched: width folded, capitals made small, blanks left out.
+pub(crate) fn search_key(text: &str) -> String {
+    iryonet_domain::text::fold_width(text)
+        .chars()
+        .filter(|c| !c.is_whitespace())
+        .flat_map(char::to_lowercase)
+        .collect()
+}
+
+/// All codes that begin with these characters: from the first text to before
+/// the second. `:` follows `9`.
+pub(crate) fn code_range(prefix: &str) -> (String, String) {
+    let folded = search_key(prefix);
+    let end = format!("{folded}:");
+    (folded, end)
+}

@@ -1,0 +1,204 @@
+//! SQLite: one file, one process or several on one machine, no set-up.
+//!
+//! Write-ahead log, `synchronous = FULL`: what was acknowledged is on the disk.
+//! One writer at a time, begun with `BEGIN IMMEDIATE` (a transaction that
+//! begins as a reader and turns writer fails with "database is locked" instead
+//! of waiting); a few readers beside it, each on the state of one moment.
+
+mod migrate;
+mod pool;
+mod reader;
+mod rows;
+mod session;
+mod tables;
+mod view;
+
+use crate::error::StoreError;
+use crate::store::{Act, Look, Store};
+use pool::Pool;
+use rusqlite::{Connection, OpenFlags};
+use session::Session;
+use std::path::{Path, PathBuf};
+
+/// How to open the file.
+#[derive(Debug, Clone)]
+pub struct SqliteOptions {
+    /// How long a transaction waits for its turn, in milliseconds.
+    pub wait_ms: u64,
+    /// Readers at the same time, 1 at least.
+    pub readers: usize,
+    /// Most pages (4,096 bytes each) that the file may have; none is no limit.
+    pub max_pages: Option<u32>,
+}
+
+impl Default for SqliteOptions {
+    fn default() -> Self {
+        Self {
+            wait_ms: 10_000,
+            readers: 4,
+            max_pages: None,
+        }
+    }
+}
+
+/// The SQLite home.
+#[derive(Debug)]
+pub struct SqliteStore {
+    home: String,
+    writer: Pool,
+    readers: Pool,
+}
+
+impl SqliteStore {
+    /// Opens the file, makes it when it is not there (mode 0600), and brings
+    /// its layout up to date.
+    ///
+    /// # Errors
+    /// When the file cannot be opened, is something else, or was made by a
+    /// later release.
+    pub fn open(path: &Path) -> Result<Self, StoreError> {
+        Self::open_with(path, &SqliteOptions::default())
+    }
+
+    /// [`SqliteStore::open`] with options.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn open_with(path: &Path, options: &SqliteOptions) -> Result<Self, StoreError> {
+        let home = path.display().to_string();
+        create_private(path).map_err(|source| StoreError::Home {
+            home: home.clone(),
+            doing: "make the file; its directory must be there and writable".to_owned(),
+            source: Box::new(source),
+        })?;
+        let mut first = connect(path, options).map_err(|error| classify(&home, "open", error))?;
+        migrate::run(&mut first, &home)?;
+        let opener = |path: PathBuf, options: SqliteOptions| move || connect(&path, &options);
+        Ok(Self {
+            writer: Pool::new(
+                1,
+                options.wait_ms,
+                vec![first],
+                Box::new(opener(path.to_owned(), options.clone())),
+            ),
+            readers: Pool::new(
+                options.readers.max(1),
+                options.wait_ms,
+                Vec::new(),
+                Box::new(opener(path.to_owned(), options.clone())),
+            ),
+            home,
+        })
+    }
+}
+
+impl Store for SqliteStore {
+    fn write(&self, act: &mut Act<'_>) -> Result<(), StoreError> {
+        let mut lent = self.writer.lend(&self.home)?;
+        let connection = lent.connection();
+        connection
+            .execute_batch("BEGIN IMMEDIATE")
+            .map_err(|error| classify(&self.home, "begin an act", error))?;
+        let mut session = Session::new(connection, &self.home);
+        let done = act(&mut session).and_then(|()| {
+            connection
+                .execute_batch("COMMIT")
+                .map_err(|error| classify(&self.home, "make an act durable", error))
+        });
+        if done.is_err() && !undo(connection) {
+            // A connection that cannot even undo is not used again; closing it
+            // undoes what it had begun.
+            lent.discard();
+        }
+        done.map_err(StoreError::flatten)
+    }
+
+    fn read(&self, look: &mut Look<'_>) -> Result<(), StoreError> {
+        let mut lent = self.readers.lend(&self.home)?;
+        let connection = lent.connection();
+        connection
+            .execute_batch("BEGIN")
+            .map_err(|error| classify(&self.home, "begin to read", error))?;
+        let session = Session::new(connection, &self.home);
+        // The first look fixes the moment that all others see.
+        let done = crate::store::Reader::tip(&session).and_then(|_| look(&session));
+        if !undo(connection) {
+            lent.discard();
+        }
+        done.map_err(StoreError::flatten)
+    }
+}
+
+/// Ends the transaction without keeping anything. SQLite may have ended it by
+/// itself after an error.
+fn undo(connection: &Connection) -> bool {
+    connection.is_autocommit() || connection.execute_batch("ROLLBACK").is_ok()
+}
+
+/// Makes the file with mode 0600 when it is not there; SQLite gives its
+/// companions the mode of the file.
+fn create_private(path: &Path) -> std::io::Result<()> {
+    use std::os::unix::fs::OpenOptionsExt;
+    match std::fs::OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(path)
+    {
+        Ok(_) => Ok(()),
+        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Ok(()),
+        Err(error) => Err(error),
+    }
+}
+
+fn connect(path: &Path, options: &SqliteOptions) -> rusqlite::Result<Connection> {
+    let connection = Connection::open_with_flags(
+        path,
+        OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX,
+    )?;
+    connection.busy_timeout(std::time::Duration::from_millis(options.wait_ms))?;
+    connection.set_prepared_statement_cache_capacity(128);
+    connection.pragma_update_and_check(None, "journal_mode", "WAL", |_| Ok(()))?;
+    connection.pragma_update(None, "synchronous", "FULL")?;
+    connection.pragma_update(None, "trusted_schema", false)?;
+    connection.pragma_update(None, "cache_size", -16_384)?;
+    connection.pragma_update_and_check(None, "journal_size_limit", 64 << 20, |_| Ok(()))?;
+    if let Some(pages) = options.max_pages {
+        connection.pragma_update_and_check(None, "max_page_count", pages, |_| Ok(()))?;
+    }
+    Ok(connection)
+}
+
+/// What SQLite says, in the words of the trait.
+pub(crate) fn classify(home: &str, doing: &str, error: rusqlite::Error) -> StoreError {
+    let home = home.to_owned();
+    match error.sqlite_error_code() {
+        Some(rusqlite::ErrorCode::DiskFull) => StoreError::Full {
+            home,
+            source: Box::new(error),
+        },
+        Some(rusqlite::ErrorCode::DatabaseBusy | rusqlite::ErrorCode::DatabaseLocked) => {
+            StoreError::Busy {
+                home,
+                doing: doing.to_owned(),
+            }
+        }
+        Some(rusqlite::ErrorCode::DatabaseCorrupt | rusqlite::ErrorCode::NotADatabase) => {
+            StoreError::Damaged {
+                home,
+                what: error.to_string(),
+            }
+        }
+        _ if matches!(error, rusqlite::Error::FromSqlConversionFailure(..)) => {
+            StoreError::Damaged {
+                home,
+                what: format!("while it was to {doing}: {error}"),
+            }
+        }
+        _ => StoreError::Home {
+            home,
+            doing: doing.to_owned(),
+            source: Box::new(error),
+        },
+    }
+}
