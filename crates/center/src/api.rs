@@ -1,0 +1,90 @@
+//! The three listeners' routers, and their one description.
+
+use crate::http::actor::Acting;
+use crate::http::serve::OperatorPeer;
+use crate::state::Center;
+use crate::{device, operator, public};
+use axum::Router;
+use axum::extract::{Extension, Request};
+use axum::http::Method;
+use axum::middleware::{Next, from_fn};
+use axum::response::Response;
+use std::sync::Arc;
+use utoipa::openapi::{InfoBuilder, LicenseBuilder, OpenApi, OpenApiBuilder};
+
+/// The routers, one per listener.
+pub(crate) struct Routers {
+    pub(crate) operator: Router<Arc<Center>>,
+    pub(crate) public: Router<Arc<Center>>,
+    pub(crate) device: Router<Arc<Center>>,
+}
+
+/// Routers and description, made together so that neither knows a path that
+/// the other does not.
+pub(crate) fn make() -> (Routers, OpenApi) {
+    let (operator, operator_api) = operator::routes().split_for_parts();
+    let (public, public_api) = public::routes().split_for_parts();
+    let (device, device_api) = device::routes().split_for_parts();
+    let mut api = OpenApiBuilder::new()
+        .info(
+            InfoBuilder::new()
+                .title("iryonet center")
+                .version(env!("CARGO_PKG_VERSION"))
+                .description(Some(
+                    "Three listeners: the operators' Unix socket (everything but the tags public and feed), the public one (TLS without client certificate: tag public), and the gateways' one (mutual TLS: tag feed). Every refusal is application/problem+json in English and Japanese.",
+                ))
+                .license(Some(
+                    LicenseBuilder::new()
+                        .name("MIT OR Apache-2.0")
+                        .identifier(Some("MIT OR Apache-2.0"))
+                        .build(),
+                ))
+                .build(),
+        )
+        .build();
+    for part in [operator_api, public_api, device_api] {
+        api.merge(part);
+    }
+    let routers = Routers {
+        operator: operator.layer(from_fn(log_acts)),
+        public,
+        device,
+    };
+    (routers, api)
+}
+
+/// Who was at the socket when something was asked to be done: the actor is what
+/// somebody said, the uid is what the kernel says.
+async fn log_acts(
+    peer: Option<Extension<OperatorPeer>>,
+    actor: Result<Acting, crate::http::problem::Problem>,
+    request: Request,
+    next: Next,
+) -> Response {
+    if request.method() == Method::GET {
+        return next.run(request).await;
+    }
+    let path = request.uri().path().to_owned();
+    let response = next.run(request).await;
+    let peer = peer.map(|Extension(peer)| peer);
+    tracing::info!(
+        path,
+        status = response.status().as_u16(),
+        actor = actor.ok().map(|Acting(actor)| actor.to_string()),
+        uid = peer.and_then(|peer| peer.uid),
+        pid = peer.and_then(|peer| peer.pid),
+        "act"
+    );
+    response
+}
+
+/// The description as it is committed: pretty JSON with a final line feed.
+#[must_use]
+pub fn openapi_json() -> String {
+    let (_, api) = make();
+    // A description that cannot be written is a defect of the code; the test
+    // that compares it with the committed file would find it empty.
+    let mut text = api.to_pretty_json().unwrap_or_default();
+    text.push('\n');
+    text
+}

@@ -1,0 +1,82 @@
+//! Why a center could not be made or started.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+/// Why a center could not be made or started. What fails while it runs fails
+/// one request, and is a problem there.
+#[derive(Debug, thiserror::Error)]
+pub enum CenterError {
+    /// A key or certificate file.
+    #[error(transparent)]
+    File(#[from] iryonet_authority::files::FileError),
+    /// The issuing CA.
+    #[error("the issuing CA cannot be used")]
+    Authority(#[from] iryonet_authority::root::CaError),
+    /// The issuing CA is another root's.
+    #[error(
+        "the issuing CA in {} was made by another root than {}; correct issuing_dir or root_certificate", issuing_dir.display(), root_certificate.display()
+    )]
+    OtherRoot {
+        /// Setting.
+        issuing_dir: PathBuf,
+        /// Setting.
+        root_certificate: PathBuf,
+    },
+    /// The policy key.
+    #[error("the policy key cannot be used")]
+    PolicyKey(#[from] iryonet_wire::signed::SignedError),
+    /// The database.
+    #[error("the database cannot be used")]
+    Store(#[from] iryonet_store::StoreError),
+    /// The database was never founded.
+    #[error("{} holds no network yet; run `iryonet center init` first", .0.display())]
+    NotInitialised(PathBuf),
+    /// The center's own certificate.
+    #[error("the center has no certificate")]
+    Certificate(#[from] crate::certificate::CertificateError),
+    /// TLS could not be set up.
+    #[error("TLS could not be set up")]
+    Tls(#[from] iryonet_tls::error::ConfigError),
+    /// The center's name is no actor's.
+    #[error(transparent)]
+    Actor(#[from] iryonet_domain::actor::ActorError),
+    /// The root certificate could not be read.
+    #[error("the root certificate {} could not be read", path.display())]
+    Root {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        #[source]
+        source: std::io::Error,
+    },
+    /// A listener.
+    #[error("{setting} = {address} cannot be listened on")]
+    Listen {
+        /// Setting.
+        setting: &'static str,
+        /// Its value.
+        address: SocketAddr,
+        /// What the system says.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The operators' socket.
+    #[error("the operators' socket {} cannot be made", path.display())]
+    Socket {
+        /// Setting.
+        path: PathBuf,
+        /// What the system says.
+        #[source]
+        source: std::io::Error,
+    },
+    /// Somebody answers there.
+    #[error("a center is running already: somebody answers at {}", .0.display())]
+    Running(PathBuf),
+    /// The first revocation list.
+    #[error("the revocation list could not be made")]
+    Crl(#[from] crate::tasks::crl::MakeCrlError),
+    /// A thread of the start broke off.
+    #[error("the start broke off")]
+    Broken(#[from] tokio::task::JoinError),
+}

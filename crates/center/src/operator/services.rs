@@ -1,0 +1,262 @@
+//! サービス.
+
+use super::participants::Nothing;
+use super::{Done, Page};
+use crate::http::actor::Acting;
+use crate::http::input::{Body, Key, Query};
+use crate::http::problem::Problem;
+use crate::state::Center;
+use axum::Json;
+use axum::extract::State;
+use iryonet_domain::{
+    Endpoint, ParticipantKind, ParticipantNumber, Protocol, Purpose, ServiceId, TrafficClass,
+};
+use iryonet_registry::{Command, Event, Service};
+use serde::{Deserialize, Serialize};
+use std::net::Ipv6Addr;
+use std::sync::Arc;
+use utoipa::ToSchema;
+
+/// One way to reach a service.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct EndpointShape {
+    /// tcp, udp or echo.
+    #[schema(value_type = String, example = "tcp")]
+    protocol: Protocol,
+    /// Inside the provider's own /56.
+    #[schema(value_type = String)]
+    address: Ipv6Addr,
+    /// 1 to 65535; 0 or left out for echo.
+    #[serde(default)]
+    #[schema(value_type = u32, maximum = 65535)]
+    port: u16,
+}
+
+impl From<EndpointShape> for Endpoint {
+    fn from(shape: EndpointShape) -> Self {
+        Self {
+            address: shape.address,
+            protocol: shape.protocol,
+            port: shape.port,
+        }
+    }
+}
+
+impl From<Endpoint> for EndpointShape {
+    fn from(endpoint: Endpoint) -> Self {
+        Self {
+            protocol: endpoint.protocol,
+            address: endpoint.address,
+            port: endpoint.port,
+        }
+    }
+}
+
+/// A service to be registered.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct NewService {
+    /// Participant number of the provider.
+    #[schema(value_type = u32)]
+    provider: ParticipantNumber,
+    /// Name, unique among the provider's own, at most 120 characters.
+    name: String,
+    /// real-time, video, control, interactive, bulk or best-effort.
+    #[schema(value_type = String, example = "interactive")]
+    class: TrafficClass,
+    /// What agreements about it may be for; at least one.
+    #[schema(value_type = Vec<String>, example = json!(["regional-collaboration"]))]
+    purposes: Vec<Purpose>,
+    /// 1 to 64 ways to reach it.
+    endpoints: Vec<EndpointShape>,
+    /// Kinds of participants that may ask for it; none: every kind.
+    #[serde(default)]
+    #[schema(value_type = Vec<String>)]
+    eligible: Vec<ParticipantKind>,
+}
+
+/// Registered.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct ServiceRegistered {
+    sequence: u64,
+    /// The service's number.
+    #[schema(value_type = u32)]
+    service: ServiceId,
+}
+
+/// A service.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct ServiceShown {
+    #[schema(value_type = u32)]
+    service: ServiceId,
+    #[schema(value_type = u32)]
+    provider: ParticipantNumber,
+    name: String,
+    class: &'static str,
+    purposes: Vec<&'static str>,
+    endpoints: Vec<EndpointShape>,
+    /// None: every kind.
+    eligible: Vec<String>,
+    retired: bool,
+}
+
+/// Services by number.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct ServiceList {
+    services: Vec<ServiceShown>,
+}
+
+/// New ways to reach a service.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct NewEndpoints {
+    /// All of them, from now on.
+    endpoints: Vec<EndpointShape>,
+}
+
+/// Lists services by number.
+#[utoipa::path(get, path = "/v1/services", tag = "services", params(Page), responses(
+    (status = 200, body = ServiceList),
+    (status = "default", description = "Refused or failed", body = Problem, content_type = "application/problem+json"),
+))]
+pub(crate) async fn list(
+    State(center): State<Arc<Center>>,
+    Query(page): Query<Page>,
+) -> Result<Json<ServiceList>, Problem> {
+    let after = u32::try_from(page.after)
+        .ok()
+        .and_then(|number| ServiceId::new(number).ok());
+    if after.is_none() && page.after != 0 {
+        return Ok(Json(ServiceList {
+            services: Vec::new(),
+        }));
+    }
+    let services = center
+        .read(move |reader| reader.services(after, page.rows()))
+        .await?
+        .into_iter()
+        .map(shown)
+        .collect();
+    Ok(Json(ServiceList { services }))
+}
+
+fn shown(service: Service) -> ServiceShown {
+    ServiceShown {
+        service: service.service,
+        provider: service.provider,
+        name: service.name,
+        class: service.class.as_str(),
+        purposes: service.purposes.into_iter().map(Purpose::as_str).collect(),
+        endpoints: service.endpoints.into_iter().map(Into::into).collect(),
+        eligible: service
+            .eligible
+            .into_iter()
+            .map(|kind| kind.as_str().to_owned())
+            .collect(),
+        retired: service.retired,
+    }
+}
+
+/// Registers a provider's service.
+#[utoipa::path(post, path = "/v1/services", tag = "services", request_body = NewService,
+    params(("iryonet-actor" = String, Header, description = "Who acts, as operator:suzuki")),
+    responses(
+        (status = 200, body = ServiceRegistered),
+        (status = "default", description = "Refused or failed", body = Problem, content_type = "application/problem+json"),
+    ))]
+pub(crate) async fn register(
+    State(center): State<Arc<Center>>,
+    Acting(actor): Acting,
+    Body(wish): Body<NewService>,
+) -> Result<Json<ServiceRegistered>, Problem> {
+    let recorded = center
+        .act(
+            actor,
+            Command::RegisterService {
+                provider: wish.provider,
+                name: wish.name,
+                class: wish.class,
+                purposes: wish.purposes,
+                endpoints: wish.endpoints.into_iter().map(Into::into).collect(),
+                eligible: wish.eligible,
+            },
+        )
+        .await?;
+    let service = recorded.find("service-registered", |event| match event {
+        Event::ServiceRegistered { service, .. } => Some(*service),
+        _ => None,
+    })?;
+    Ok(Json(ServiceRegistered {
+        sequence: recorded.sequence,
+        service,
+    }))
+}
+
+/// Replaces the ways to reach a service.
+#[utoipa::path(post, path = "/v1/services/{service}/endpoints", tag = "services",
+    request_body = NewEndpoints,
+    params(
+        ("service" = u32, Path, description = "Service number"),
+        ("iryonet-actor" = String, Header, description = "Who acts, as operator:suzuki"),
+    ),
+    responses(
+        (status = 200, body = Done),
+        (status = "default", description = "Refused or failed", body = Problem, content_type = "application/problem+json"),
+    ))]
+pub(crate) async fn change_endpoints(
+    State(center): State<Arc<Center>>,
+    Acting(actor): Acting,
+    Key(ServiceKey(service)): Key<ServiceKey>,
+    Body(wish): Body<NewEndpoints>,
+) -> Result<Json<Done>, Problem> {
+    center
+        .act(
+            actor,
+            Command::ChangeServiceEndpoints {
+                service,
+                endpoints: wish.endpoints.into_iter().map(Into::into).collect(),
+            },
+        )
+        .await
+        .map(|recorded| Json(recorded.done()))
+}
+
+/// Ends a service and the agreements about it.
+#[utoipa::path(post, path = "/v1/services/{service}/retire", tag = "services",
+    request_body = Nothing,
+    params(
+        ("service" = u32, Path, description = "Service number"),
+        ("iryonet-actor" = String, Header, description = "Who acts, as operator:suzuki"),
+    ),
+    responses(
+        (status = 200, body = Done),
+        (status = "default", description = "Refused or failed", body = Problem, content_type = "application/problem+json"),
+    ))]
+pub(crate) async fn retire(
+    State(center): State<Arc<Center>>,
+    Acting(actor): Acting,
+    Key(ServiceKey(service)): Key<ServiceKey>,
+    Body(Nothing {}): Body<Nothing>,
+) -> Result<Json<Done>, Problem> {
+    center
+        .act(actor, Command::RetireService { service })
+        .await
+        .map(|recorded| Json(recorded.done()))
+}
+
+/// A service's number, from text.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct ServiceKey(pub(crate) ServiceId);
+
+impl std::str::FromStr for ServiceKey {
+    type Err = String;
+    fn from_str(text: &str) -> Result<Self, String> {
+        let number: u32 = text
+            .parse()
+            .map_err(|_| "a service number is written in digits, as 12".to_owned())?;
+        ServiceId::new(number)
+            .map(Self)
+            .map_err(|error| error.to_string())
+    }
+}

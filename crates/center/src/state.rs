@@ -1,0 +1,283 @@
+//! What all parts of a running center share, and the two doors to the store:
+//! asking and acting. It must not know HTTP beyond its problems.
+
+use crate::config::Config;
+use crate::device::sessions::Sessions;
+use crate::http::problem::Problem;
+use crate::http::rate::Rates;
+use crate::operator::Done;
+use crate::tasks::crl::MadeCrl;
+use axum::body::Bytes;
+use axum::http::StatusCode;
+use iryonet_authority::IssuingCa;
+use iryonet_domain::Actor;
+use iryonet_policy::{FeedLog, Model};
+use iryonet_registry::{Command, Event, Refusal};
+use iryonet_store::{Outcome, Reader, Recorded, Store, StoreError};
+use iryonet_wire::signed::PolicySigner;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::time::Duration;
+use tokio::sync::{Notify, Semaphore, watch};
+use tokio_util::sync::CancellationToken;
+
+/// Acts under way or waiting. More are refused at once.
+const ACTS_MAX: usize = 512;
+/// Acts handed to the store at the same time; it has one writer.
+const ACTS_RUNNING_MAX: usize = 4;
+/// How long an act waits for its turn.
+const ACT_WAIT: Duration = Duration::from_secs(20);
+/// Questions to the store at the same time; more wait.
+const READS_MAX: usize = 32;
+/// How long a question waits for its turn.
+const READ_WAIT: Duration = Duration::from_secs(10);
+/// Snapshots in the making at the same time: each may be large.
+pub(crate) const SNAPSHOTS_MAX: usize = 2;
+/// How long an act waits until it is on its way to the gateways.
+const PUBLISH_WAIT: Duration = Duration::from_secs(10);
+
+/// The policy, always at exactly one revision.
+pub(crate) struct Policy {
+    pub(crate) model: Model,
+    pub(crate) log: FeedLog,
+}
+
+/// A running center.
+pub(crate) struct Center {
+    pub(crate) config: Config,
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) policy: RwLock<Policy>,
+    /// The revision that is published; the long-polls wait on it.
+    pub(crate) published: watch::Sender<u64>,
+    /// Something was recorded: look at the ledger's end.
+    pub(crate) recorded: Notify,
+    pub(crate) signer: PolicySigner,
+    pub(crate) issuing: IssuingCa,
+    pub(crate) sessions: Sessions,
+    /// A certificate was revoked: make a new list.
+    pub(crate) revoked: Notify,
+    pub(crate) crl: watch::Sender<MadeCrl>,
+    pub(crate) enrol_rates: Mutex<Rates>,
+    pub(crate) guess_rates: Mutex<Rates>,
+    pub(crate) guess_total: Mutex<Rates>,
+    pub(crate) snapshots: Semaphore,
+    pub(crate) openapi: Bytes,
+    /// Stop accepting, wake whoever waits.
+    pub(crate) stopping: CancellationToken,
+    pub(crate) turns: Turns,
+}
+
+/// How much of the store's time is given away at once.
+pub(crate) struct Turns {
+    acts: Semaphore,
+    acts_running: Arc<Semaphore>,
+    reads: Semaphore,
+}
+
+impl Turns {
+    pub(crate) fn new() -> Self {
+        Self {
+            acts: Semaphore::new(ACTS_MAX),
+            acts_running: Arc::new(Semaphore::new(ACTS_RUNNING_MAX)),
+            reads: Semaphore::new(READS_MAX),
+        }
+    }
+}
+
+impl Center {
+    /// Asks the store, on a thread where waiting is allowed.
+    pub(crate) async fn read<T, F>(self: &Arc<Self>, question: F) -> Result<T, Problem>
+    where
+        T: Send + 'static,
+        F: FnMut(&dyn Reader) -> Result<T, StoreError> + Send + 'static,
+    {
+        let _turn = tokio::time::timeout(READ_WAIT, self.turns.reads.acquire())
+            .await
+            .map_err(|_| Problem::busy())?
+            .map_err(|_| Problem::stopping())?;
+        let store = Arc::clone(&self.store);
+        blocking(move || iryonet_store::look(&*store, question))
+            .await?
+            .map_err(|error| store_problem(&error))
+    }
+
+    /// Looks at the policy, on a thread where waiting is allowed: the lock is
+    /// held while a snapshot is collected.
+    pub(crate) async fn with_policy<T, F>(self: &Arc<Self>, look: F) -> Result<T, Problem>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Policy) -> T + Send + 'static,
+    {
+        let center = Arc::clone(self);
+        blocking(move || {
+            let policy = center.policy.read().unwrap_or_else(PoisonError::into_inner);
+            look(&policy)
+        })
+        .await
+    }
+
+    /// Does one act: decided, recorded and published, in this order. `Ok` means
+    /// that the deltas are on their way to every gateway that is connected.
+    pub(crate) async fn act(
+        self: &Arc<Self>,
+        actor: Actor,
+        command: Command,
+    ) -> Result<Act, Problem> {
+        let recorded = self
+            .transact(move |transaction| transaction.record(&actor, &command, crate::clock::now()))
+            .await?;
+        self.outcome(recorded).await
+    }
+
+    /// One write transaction of the caller's making. The act goes on to its end
+    /// even when the caller hangs up.
+    pub(crate) async fn transact<T, F>(self: &Arc<Self>, act: F) -> Result<T, Problem>
+    where
+        T: Send + 'static,
+        F: FnMut(&mut dyn iryonet_store::Transaction) -> Result<T, StoreError> + Send + 'static,
+    {
+        let _seat = self.turns.acts.try_acquire().map_err(|_| {
+            tracing::warn!(limit = ACTS_MAX, "an act was refused: too many under way");
+            Problem::busy()
+        })?;
+        let running = Arc::clone(&self.turns.acts_running);
+        let turn = tokio::time::timeout(ACT_WAIT, running.acquire_owned())
+            .await
+            .map_err(|_| Problem::busy())?
+            .map_err(|_| Problem::stopping())?;
+        let center = Arc::clone(self);
+        blocking(move || {
+            let _turn = turn;
+            let done = iryonet_store::change(&*center.store, act);
+            center.recorded.notify_one();
+            done
+        })
+        .await?
+        .map_err(|error| store_problem(&error))
+    }
+
+    /// Waits until the entry is published, and splits done from refused.
+    pub(crate) async fn outcome(self: &Arc<Self>, recorded: Recorded) -> Result<Act, Problem> {
+        let sequence = recorded.sequence;
+        let mut published = self.published.subscribe();
+        let wait = published.wait_for(|revision| *revision >= sequence);
+        match tokio::time::timeout(PUBLISH_WAIT, wait).await {
+            Ok(Ok(_)) => {}
+            // The act is recorded and will be published; only this answer's
+            // promise cannot be given.
+            Ok(Err(_)) | Err(_) => {
+                tracing::error!(sequence, "an act is recorded but not yet published");
+                return Err(Problem::new(
+                    StatusCode::SERVICE_UNAVAILABLE,
+                    "recorded-not-published",
+                    format!("the act is recorded as ledger entry {sequence}, but is not yet on its way to the gateways; do not repeat it, watch GET /v1/enforcement?revision={sequence}"),
+                    format!("操作は台帳 {sequence} 番に記録されましたが、まだゲートウェイへ配布されていません。再実行せず、適用状況を確認してください。"),
+                )
+                .recorded(sequence));
+            }
+        }
+        match recorded.outcome {
+            Outcome::Accepted(events) => Ok(Act { sequence, events }),
+            Outcome::Refused(refusal) => Err(refusal_problem(&refusal).recorded(sequence)),
+        }
+    }
+}
+
+/// An act that was done.
+pub(crate) struct Act {
+    pub(crate) sequence: u64,
+    pub(crate) events: Vec<Event>,
+}
+
+impl Act {
+    pub(crate) fn done(&self) -> Done {
+        Done {
+            sequence: self.sequence,
+        }
+    }
+
+    /// What the registry gave, out of the event that says it.
+    pub(crate) fn find<T>(
+        &self,
+        what: &'static str,
+        pick: impl FnMut(&Event) -> Option<T>,
+    ) -> Result<T, Problem> {
+        self.events.iter().find_map(pick).ok_or_else(|| {
+            Problem::internal(&MissingEvent {
+                what,
+                sequence: self.sequence,
+            })
+        })
+    }
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("ledger entry {sequence} was accepted without its event {what}")]
+struct MissingEvent {
+    what: &'static str,
+    sequence: u64,
+}
+
+/// Runs what may wait on a thread that may.
+pub(crate) async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, Problem> {
+    tokio::task::spawn_blocking(work)
+        .await
+        .map_err(|error| Problem::internal(&error))
+}
+
+/// A short-lived lock whose holder cannot have left it half changed.
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// What a refusal of the registry is in HTTP.
+pub(crate) fn refusal_problem(refusal: &Refusal) -> Problem {
+    let code = refusal.code();
+    let status = if code == "auditor-may-not-act" {
+        StatusCode::FORBIDDEN
+    } else if code.ends_with("-unknown") {
+        StatusCode::NOT_FOUND
+    } else {
+        StatusCode::CONFLICT
+    };
+    Problem::new(status, code, refusal.to_string(), refusal.ja())
+}
+
+/// What a failure of the store is in HTTP: 503 when the same act may succeed
+/// later, 500 otherwise. Nothing is half done either way.
+pub(crate) fn store_problem(error: &StoreError) -> Problem {
+    match error {
+        StoreError::Full { .. } => {
+            tracing::error!(error = %crate::http::problem::chain(error), "the disk is full");
+            Problem::new(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "disk-full",
+                "the center's disk is full: the act was not done and nothing was recorded. Make room, then repeat it",
+                "センターのディスクに空きがありません。操作は行われず、何も記録されていません。空きを作ってから再度実行してください。",
+            )
+            .retry_after(30)
+        }
+        StoreError::Busy { .. } => {
+            tracing::warn!(error = %error, "the store is busy");
+            Problem::new(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "store-busy",
+                "the center's database is busy: the act was not done. Repeat it",
+                "センターのデータベースが混み合っています。操作は行われていません。再度実行してください。",
+            )
+            .retry_after(1)
+        }
+        error if error.is_temporary() => {
+            tracing::error!(error = %crate::http::problem::chain(error), "the store failed");
+            Problem::new(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "store-failed",
+                "the center's database failed: the act was not done. The cause is in the center's log",
+                "センターのデータベースに障害があります。操作は行われていません。原因はセンターの記録にあります。",
+            )
+            .retry_after(10)
+        }
+        error => Problem::internal(error),
+    }
+}

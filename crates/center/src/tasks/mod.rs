@@ -1,0 +1,4 @@
+//! What runs in the background: one file per task.
+
+pub(crate) mod crl;
+pub(crate) mod publisher;
