@@ -17,6 +17,7 @@ mod load;
 mod model;
 mod packed;
 mod records;
+pub mod sample;
 mod snapshot;
 
 pub use feed_log::{FeedLimits, FeedLog, Since};
