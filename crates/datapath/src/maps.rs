@@ -60,32 +60,36 @@ pub(crate) static LAYOUT: Array<[u64; 16]> = Array::with_max_entries(1, 0);
 pub(crate) static TEST_CLOCK_NS: Array<u64> = Array::with_max_entries(1, 0);
 
 macro_rules! constants {
-    ($($(#[$doc:meta])* $name:ident: $type:ty;)*) => {
-        $($(#[$doc])* #[unsafe(no_mangle)] pub(crate) static $name: Global<$type> = Global::new(0);)*
+    ($($(#[$doc:meta])* $name:ident: $type:ty = $placeholder:literal;)*) => {
+        $($(#[$doc])* #[unsafe(no_mangle)]
+        pub(crate) static $name: Global<$type> = Global::new($placeholder);)*
     };
 }
 
+// The loader overwrites every one of these. The placeholders are peculiar and all
+// different for a reason: the compiler may let any other constant of the same
+// value share the place of one of them, and would then see the loader's value.
 constants! {
     /// Network prefix, padded to 32 bits.
-    NETWORK: u32;
+    NETWORK: u32 = 0x6972_79a1;
     /// Upper half of the gateway's link-local address.
-    LINK_LOCAL_HIGH: u64;
+    LINK_LOCAL_HIGH: u64 = 0x6972_796f_6e65_74a2;
     /// Lower half of it.
-    LINK_LOCAL_LOW: u64;
+    LINK_LOCAL_LOW: u64 = 0x6972_796f_6e65_74a3;
     /// TCP port of attach.
-    ATTACH_PORT: u32;
+    ATTACH_PORT: u32 = 0x6972_79a4;
     /// TCP port of the enrolment relay.
-    ENROL_PORT: u32;
+    ENROL_PORT: u32 = 0x6972_79a5;
     /// First half of the slot tables' hash seed.
-    SEED_FIRST: u64;
+    SEED_FIRST: u64 = 0x6972_796f_6e65_74a6;
     /// Second half of it.
-    SEED_SECOND: u64;
+    SEED_SECOND: u64 = 0x6972_796f_6e65_74a7;
     /// Buckets of the participants' table.
-    PARTICIPANT_BUCKETS: u32;
+    PARTICIPANT_BUCKETS: u32 = 0x6972_79a8;
     /// Buckets of the grants' table.
-    GRANT_BUCKETS: u32;
+    GRANT_BUCKETS: u32 = 0x6972_79a9;
     /// Entries of the ring of refused packets, a power of two, minus 1.
-    DENIALS_MASK: u32;
+    DENIALS_MASK: u32 = 0x6972_79aa;
     /// 1 in tests that set the clock, else 0.
-    TEST_CLOCK: u32;
+    TEST_CLOCK: u32 = 0x6972_79ab;
 }
