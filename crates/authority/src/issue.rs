@@ -1,11 +1,11 @@
 //! Making one certificate: request and profile in, certificate out, with the
 //! lint between a throw-away signature and the real one.
 
-use crate::csr::Csr;
+use crate::csr::{Csr, SubjectKey};
 use crate::files;
 use crate::instant::{self, BACKDATE_MS, DAY_MS, InstantError};
 use crate::issuing::IssuingCa;
-use crate::lint::{self, LintError};
+use crate::lint::{self, LintError, Wanted};
 use crate::profile::{LIFE_DAYS_MAX, Profile, ProfileError, Usage};
 use crate::serial::Serial;
 use crate::signer::OnlyThis;
@@ -129,10 +129,13 @@ pub fn issue(
     }
     let serial = Serial::draw(rng);
     let params = params(ca, profile, serial, (not_before, not_after))?;
-    let draft = sign_draft(ca, &params, csr)?;
-    let linted = lint::lint(&draft, ca, profile, csr.key(), now)?;
-    let der = sign_for_good(ca, &params, csr, &linted)?;
-    check_chain(ca, profile, &der, now)?;
+    let wanted = Wanted {
+        profile,
+        key: csr.key(),
+        serial,
+        now,
+    };
+    let der = sign_linted(ca, &wanted, &params)?;
 
     let pem = files::pem("CERTIFICATE", &der);
     Ok(Issued {
@@ -147,7 +150,21 @@ pub fn issue(
     })
 }
 
-fn params(
+/// Throw-away signature, lint, real signature, check: in this order, and the
+/// real key is asked only when the lint found nothing.
+pub(crate) fn sign_linted(
+    ca: &IssuingCa,
+    wanted: &Wanted<'_>,
+    params: &CertificateParams,
+) -> Result<CertificateDer<'static>, IssueError> {
+    let draft = sign_draft(ca, params, wanted.key)?;
+    let linted = lint::lint(&draft, ca, wanted)?;
+    let der = sign_for_good(ca, params, wanted.key, &linted)?;
+    check_chain(ca, wanted.profile, &der, wanted.now)?;
+    Ok(der)
+}
+
+pub(crate) fn params(
     ca: &IssuingCa,
     profile: &Profile,
     serial: Serial,
@@ -211,12 +228,12 @@ fn subject(profile: &Profile) -> Result<DistinguishedName, IssueError> {
 fn sign_draft(
     ca: &IssuingCa,
     params: &CertificateParams,
-    csr: &Csr,
+    key: &SubjectKey,
 ) -> Result<CertificateDer<'static>, IssueError> {
     let issuer = Issuer::from_ca_cert_der(ca.certificate(), ca.throwaway())
         .map_err(crypto("read the issuing CA's certificate"))?;
     Ok(params
-        .signed_by(csr.key(), &issuer)
+        .signed_by(key, &issuer)
         .map_err(crypto("encode the certificate"))?
         .into())
 }
@@ -224,7 +241,7 @@ fn sign_draft(
 fn sign_for_good(
     ca: &IssuingCa,
     params: &CertificateParams,
-    csr: &Csr,
+    key: &SubjectKey,
     linted: &lint::Linted,
 ) -> Result<CertificateDer<'static>, IssueError> {
     let only = OnlyThis {
@@ -234,7 +251,7 @@ fn sign_for_good(
     let issuer = Issuer::from_ca_cert_der(ca.certificate(), only)
         .map_err(crypto("read the issuing CA's certificate"))?;
     Ok(params
-        .signed_by(csr.key(), &issuer)
+        .signed_by(key, &issuer)
         .map_err(crypto("sign the certificate"))?
         .into())
 }

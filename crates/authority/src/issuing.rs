@@ -155,10 +155,25 @@ impl IssuingCa {
     }
 
     /// From now on every certificate says where its revocation list is found.
-    #[must_use]
-    pub fn with_crl_uri(mut self, uri: Option<String>) -> Self {
+    ///
+    /// # Errors
+    /// When it is not an `http://` URI of at most 512 printable ASCII
+    /// characters. Not `https`: fetching the list must not need a certificate
+    /// that the list itself judges (RFC 5280 section 8).
+    pub fn with_crl_uri(mut self, uri: Option<String>) -> Result<Self, CaError> {
+        let fits = |uri: &str| {
+            uri.len() <= 512
+                && uri.len() > "http://".len()
+                && uri.starts_with("http://")
+                && uri.bytes().all(|byte| byte.is_ascii_graphic())
+        };
+        if let Some(uri) = uri.as_deref().filter(|uri| !fits(uri)) {
+            return Err(CaError::CrlUri {
+                uri: uri.chars().take(80).collect(),
+            });
+        }
         self.crl_uri = uri;
-        self
+        Ok(self)
     }
 
     /// The issuing CA's certificate, DER: the intermediate that every device

@@ -58,14 +58,18 @@ impl Linted {
     }
 }
 
+/// What the certificate has to say.
+pub(crate) struct Wanted<'a> {
+    pub(crate) profile: &'a Profile,
+    /// The key of the request.
+    pub(crate) key: &'a SubjectKey,
+    /// The serial number that was drawn for it.
+    pub(crate) serial: Serial,
+    pub(crate) now: UnixMillis,
+}
+
 /// Checks `draft` (signed by a throw-away key) against all rules.
-pub(crate) fn lint(
-    draft: &[u8],
-    ca: &IssuingCa,
-    profile: &Profile,
-    key: &SubjectKey,
-    now: UnixMillis,
-) -> Result<Linted, LintError> {
+pub(crate) fn lint(draft: &[u8], ca: &IssuingCa, wanted: &Wanted<'_>) -> Result<Linted, LintError> {
     let (rest, certificate) = match x509_parser::parse_x509_certificate(draft) {
         Ok(parsed) => parsed,
         Err(error) => {
@@ -84,12 +88,12 @@ pub(crate) fn lint(
     lint.want("encoding", rest.is_empty(), || {
         "octets follow the certificate".to_owned()
     });
-    lint.frame(ca);
-    lint.validity(ca, now);
-    lint.subject(profile, key);
+    lint.frame(ca, wanted.serial);
+    lint.validity(ca, wanted.now);
+    lint.subject(wanted.profile, wanted.key);
     lint.extensions(ca);
-    lint.names(profile);
-    lint.usages(profile);
+    lint.names(wanted.profile);
+    lint.usages(wanted.profile);
     lint.identifiers(ca);
     if lint.findings.is_empty() {
         Ok(Linted(certificate.tbs_certificate.as_ref().to_vec()))
@@ -113,17 +117,15 @@ impl Lint<'_> {
     }
 
     /// Version, serial number, signature algorithm, issuer.
-    fn frame(&mut self, ca: &IssuingCa) {
+    fn frame(&mut self, ca: &IssuingCa, drawn: Serial) {
         let certificate = self.certificate;
         self.want("version", certificate.version() == X509Version::V3, || {
             format!("version {}; version 3 is right", certificate.version())
         });
         let serial = certificate.raw_serial();
-        self.want("serial", Serial::from_bytes(serial).is_ok(), || {
-            format!(
-                "serial {}; 20 octets that begin with 4 to 7 are right",
-                hex::encode(serial)
-            )
+        let found = Serial::from_bytes(serial);
+        self.want("serial", found == Ok(drawn), || {
+            format!("serial {}; {drawn} was drawn", hex::encode(serial))
         });
         let outer = &certificate.signature_algorithm;
         let inner = &certificate.tbs_certificate.signature;

@@ -97,6 +97,14 @@ pub enum CaError {
         /// What is wrong with it.
         why: String,
     },
+    /// Not where a revocation list can be found.
+    #[error(
+        "{uri:?} is not where a revocation list can be found; an http:// URI of at most 512 ASCII characters is wanted"
+    )]
+    CrlUri {
+        /// What was given.
+        uri: String,
+    },
     /// Encoding or signing failed.
     #[error("cannot {act}")]
     Crypto {
