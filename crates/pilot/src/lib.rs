@@ -5,6 +5,7 @@
 //! Drives the `iryonet` program as a person would; it must know no other crate
 //! than the nouns and the numbers of the wire.
 
+mod check;
 mod command;
 mod down;
 mod error;
@@ -18,6 +19,7 @@ mod screen;
 mod state;
 mod up;
 
+pub use check::{Row, table};
 pub use down::Taken;
 pub use error::PilotError;
 pub use plan::Plan;
@@ -84,6 +86,22 @@ impl Pilot {
         up::tour(self, &state, &mut steps)
     }
 
+    /// Proves the region that is up, with real clients; `each` gets each row as
+    /// soon as it is known, `screen` the progress. Every row is `ok` when the
+    /// region does what it promises.
+    ///
+    /// # Errors
+    /// Without root, or when the region is not up.
+    pub fn check(
+        &self,
+        screen: &mut dyn Write,
+        each: &mut dyn FnMut(&Row),
+    ) -> Result<Vec<Row>, PilotError> {
+        self.root("check")?;
+        let mut steps = screen::Steps::on(screen);
+        check::check(self, &mut steps, each)
+    }
+
     /// Takes the region down, also a half-raised or crashed one, and makes sure
     /// that nothing is left.
     ///
@@ -94,5 +112,79 @@ impl Pilot {
         let mut steps = screen::Steps::on(screen);
         steps.say(&format!("Taking down region {}", self.plan.region().name))?;
         down::down(&self.plan, &mut steps)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn root() -> bool {
+        let root = nix::unistd::geteuid().is_root();
+        if !root {
+            eprintln!("SKIPPED: making network namespaces wants root");
+        }
+        root
+    }
+
+    /// A region of its own, so that it stands beside any that is up.
+    fn pilot(name: &str, binary: &str) -> (tempfile::TempDir, Pilot) {
+        let dir = tempfile::tempdir().unwrap();
+        let region = Region::read(None).unwrap().renamed(name).unwrap();
+        let run_dir = dir.path().join("run");
+        (
+            dir,
+            Pilot::new(region, Some(run_dir), PathBuf::from(binary)),
+        )
+    }
+
+    #[test]
+    fn taking_down_what_is_not_there_is_no_error() {
+        if !root() {
+            return;
+        }
+        let (_dir, pilot) = pilot("tnothing", "true");
+        assert_eq!(pilot.down(&mut std::io::sink()).unwrap(), Taken::default());
+    }
+
+    #[test]
+    fn half_a_raising_says_what_failed_and_goes_down_without_a_trace() {
+        if !root() {
+            return;
+        }
+        let (_dir, pilot) = pilot("thalf", "false");
+        let error = pilot
+            .up(UnixMillis(0), &mut std::io::sink())
+            .unwrap_err()
+            .to_string();
+        assert!(error.contains("making the root CA failed"), "{error}");
+        assert!(error.contains("false authority init-root"), "{error}");
+        let up = net::existing("iry-thalf-").unwrap();
+        assert_eq!(up.len(), pilot.plan().namespaces().len());
+        net::mount_bpffs(&pilot.plan().pin_dir("gw-a")).unwrap();
+        let call = command::Call::inside(&up[0], "sleep").arg("600");
+        let left = process::start(pilot.plan(), "left", &call).unwrap();
+        let taken = pilot.down(&mut std::io::sink()).unwrap();
+        assert_eq!(
+            (taken.namespaces, taken.mounts, taken.processes),
+            (up.len(), 1, 1)
+        );
+        assert!(!left.alive() && !pilot.plan().run_dir().exists());
+        assert!(net::existing("iry-thalf-").unwrap().is_empty());
+        assert!(
+            net::mounts_under(pilot.plan().run_dir())
+                .unwrap()
+                .is_empty()
+        );
+    }
+
+    #[test]
+    fn a_check_of_a_region_that_is_not_up_says_so() {
+        if !root() {
+            return;
+        }
+        let (_dir, pilot) = pilot("tnotup", "true");
+        let error = pilot.check(&mut std::io::sink(), &mut |_| {}).unwrap_err();
+        assert!(matches!(error, PilotError::NotUp(_)), "{error}");
     }
 }

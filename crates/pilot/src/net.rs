@@ -146,6 +146,22 @@ pub(crate) fn route_without_agent(namespace: &str, inside: Ipv6Addr) -> Result<(
     )
 }
 
+/// Takes the route by hand away again, before the agent lays its own.
+///
+/// # Errors
+/// When `ip` cannot be run. That there was no such route is no error.
+pub(crate) fn forget_route(namespace: &str) -> Result<(), PilotError> {
+    Call::new("ip")
+        .args(["-n", namespace, "route", "del", "default", "via"])
+        .args([
+            crate::plan::GATEWAY_LINK_LOCAL,
+            "dev",
+            crate::plan::LINE_INTERFACE,
+        ])
+        .outcome()?;
+    Ok(())
+}
+
 /// Runs `ip` commands in one process.
 ///
 /// # Errors

@@ -1,7 +1,7 @@
 //! The `iryonet` program as an operator uses it: every act of the pilot is a
 //! command that a person could type.
 
-use crate::command::{Call, Done};
+use crate::command::Call;
 use crate::error::PilotError;
 use crate::plan::Plan;
 use serde_json::Value;
@@ -21,8 +21,6 @@ pub(crate) struct Answer {
     shown: String,
     /// The JSON.
     pub(crate) value: Value,
-    /// What ran.
-    pub(crate) done: Done,
 }
 
 impl Operator {
@@ -76,12 +74,12 @@ pub(crate) fn answer(what: &str, call: &Call) -> Result<Answer, PilotError> {
         what: what.to_owned(),
         shown: call.shown(),
         value,
-        done,
     })
 }
 
 impl Answer {
-    fn missing(&self, pointer: &str) -> PilotError {
+    /// The error for an answer without this part.
+    pub(crate) fn missing(&self, pointer: &str) -> PilotError {
         PilotError::Answer {
             what: self.what.clone(),
             command: self.shown.clone(),
@@ -109,6 +107,29 @@ impl Answer {
         self.value
             .pointer(pointer)
             .and_then(Value::as_str)
+            .ok_or_else(|| self.missing(pointer))
+    }
+
+    /// A yes or no in it.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub(crate) fn flag(&self, pointer: &str) -> Result<bool, PilotError> {
+        self.value
+            .pointer(pointer)
+            .and_then(Value::as_bool)
+            .ok_or_else(|| self.missing(pointer))
+    }
+
+    /// A list in it.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub(crate) fn list(&self, pointer: &str) -> Result<&[Value], PilotError> {
+        self.value
+            .pointer(pointer)
+            .and_then(Value::as_array)
+            .map(Vec::as_slice)
             .ok_or_else(|| self.missing(pointer))
     }
 }

@@ -1,0 +1,60 @@
+//! One thing that was tried, what should come of it, and what came.
+
+use comfy_table::{Table, presets};
+use serde::Serialize;
+
+/// A row of the table.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Row {
+    /// Who tried.
+    pub from: String,
+    /// To reach what.
+    pub to: String,
+    /// Over which line: gateway and interface.
+    pub line: String,
+    /// What should come of it.
+    pub expected: String,
+    /// What came.
+    pub observed: String,
+    /// For a refusal: the reason whose counter went up at the gateway.
+    pub reason: Option<String>,
+    /// As expected?
+    pub ok: bool,
+    /// How long it took, or what the row measures, in milliseconds.
+    pub time_ms: u64,
+}
+
+/// The rows as a table for a person.
+#[must_use]
+pub fn table(rows: &[Row]) -> String {
+    let mut table = Table::new();
+    table.load_style(presets::UTF8_NO_BORDERS).set_header([
+        "",
+        "from",
+        "to",
+        "expected",
+        "observed",
+        "reason counted",
+        "ms",
+    ]);
+    for row in rows {
+        table.add_row([
+            if row.ok { "ok" } else { "NOT" }.to_owned(),
+            row.from.clone(),
+            row.to.clone(),
+            row.expected.clone(),
+            row.observed.clone(),
+            row.reason
+                .as_ref()
+                .map(|reason| format!("{reason} ({})", row.line))
+                .unwrap_or_default(),
+            row.time_ms.to_string(),
+        ]);
+    }
+    let wrong = rows.iter().filter(|row| !row.ok).count();
+    format!(
+        "{table}\n{} rows, {} as expected, {wrong} not",
+        rows.len(),
+        rows.len() - wrong
+    )
+}
