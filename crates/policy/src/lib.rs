@@ -12,6 +12,7 @@
 //! carried (`center`), nor how a gateway fills its tables (`gateway`).
 
 mod change;
+pub mod explain;
 mod feed_log;
 mod load;
 mod model;
@@ -20,6 +21,7 @@ mod records;
 pub mod sample;
 mod snapshot;
 
+pub use explain::{Explanation, Finding, Target, TargetError};
 pub use feed_log::{FeedLimits, FeedLog, Since};
 pub use load::{LoadError, Loader};
 pub use model::{Counts, Model};

@@ -3,6 +3,8 @@
 //! gateway that applies what it is told, one change after another.
 #![allow(dead_code, reason = "each test file uses its own part of this module")]
 
+pub(crate) mod history;
+
 use iryonet_domain::*;
 use iryonet_registry::{self as registry, Event, RevocationReason, Serial};
 use iryonet_wire::feed::*;
