@@ -1,0 +1,537 @@
+//! The committed description is what the code says, and what a real center
+//! answers.
+
+use crate::support::{Feed, World, key_and_csr, now};
+use hyper::Method;
+use serde_json::{Map, Value, json};
+use std::collections::{BTreeMap, BTreeSet};
+
+fn committed() -> String {
+    std::fs::read_to_string(path()).unwrap()
+}
+
+fn path() -> std::path::PathBuf {
+    std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("openapi.json")
+}
+
+#[test]
+fn the_committed_description_is_the_codes() {
+    let code = iryonet_center::openapi_json();
+    if std::env::var_os("IRYONET_WRITE_OPENAPI").is_some() {
+        std::fs::write(path(), &code).unwrap();
+    }
+    assert!(
+        committed() == code,
+        "the API changed: look at the difference, then write it with IRYONET_WRITE_OPENAPI=1 cargo test -p iryonet-center committed_description"
+    );
+}
+
+/// Compares real answers with the description.
+struct Judge {
+    description: Value,
+    seen: BTreeMap<(String, String), BTreeSet<bool>>,
+}
+
+impl Judge {
+    fn new() -> Self {
+        let mut description: Value = serde_json::from_str(&committed()).unwrap();
+        // An answer with a field that the description does not know is a drift
+        // too. (Not where parts are put together: allOf sees only its own.)
+        for schema in description["components"]["schemas"]
+            .as_object_mut()
+            .unwrap()
+            .values_mut()
+        {
+            if schema["type"] == "object" {
+                schema["additionalProperties"] = false.into();
+            } else if schema.get("allOf").is_some() {
+                open_parts(schema);
+            }
+        }
+        Self {
+            description,
+            seen: BTreeMap::new(),
+        }
+    }
+
+    fn see(&mut self, template: &str, method: &str, status: u16, content_type: &str, body: &[u8]) {
+        let operation = &self.description["paths"][template][method];
+        assert!(
+            operation.is_object(),
+            "{method} {template} is not described"
+        );
+        let responses = &operation["responses"];
+        let described = match &responses[status.to_string()] {
+            Value::Null => &responses["default"],
+            found => found,
+        };
+        assert!(
+            described.is_object() && (status < 300 || status >= 400),
+            "{method} {template} answered {status}, which is not described"
+        );
+        if status < 300 && responses.get(status.to_string()).is_none() {
+            panic!("{method} {template} answered {status}, described only as an error");
+        }
+        self.seen
+            .entry((template.to_owned(), method.to_owned()))
+            .or_default()
+            .insert(status < 300);
+        let Some(content) = described.get("content").and_then(Value::as_object) else {
+            assert!(
+                body.is_empty(),
+                "{method} {template}: a body where none is described"
+            );
+            return;
+        };
+        let media = content.get(content_type).unwrap_or_else(|| {
+            panic!("{method} {template} {status}: {content_type:?} is not described")
+        });
+        if !content_type.ends_with("json") {
+            return;
+        }
+        let value: Value = serde_json::from_slice(body).unwrap();
+        let schema = json!({
+            "$schema": "https://json-schema.org/draft/2020-12/schema",
+            "components": self.description["components"],
+            "allOf": [media["schema"]],
+        });
+        let validator = jsonschema::validator_for(&schema).unwrap();
+        let faults: Vec<String> = validator
+            .iter_errors(&value)
+            .map(|fault| format!("{} at {}", fault, fault.instance_path()))
+            .collect();
+        assert!(
+            faults.is_empty(),
+            "{method} {template} {status}: {faults:#?}\n{value:#}"
+        );
+    }
+}
+
+/// The parts of an allOf may each not know the other's fields.
+fn open_parts(schema: &mut Value) {
+    schema["unevaluatedProperties"] = false.into();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_operation_answers_as_described() {
+    let world = World::new().await;
+    let mut judge = Judge::new();
+
+    macro_rules! operator {
+        ($method:literal, $template:literal, $path:expr, $body:expr) => {{
+            let body: Value = $body;
+            let bytes = if body.is_null() {
+                Vec::new()
+            } else {
+                body.to_string().into_bytes()
+            };
+            let (status, headers, answer) = crate::acts::raw(
+                &world,
+                &$method.to_uppercase(),
+                &$path,
+                &[
+                    ("iryonet-actor", "operator:suzuki"),
+                    ("content-type", "application/json"),
+                ],
+                bytes,
+            )
+            .await;
+            let content_type = headers
+                .get("content-type")
+                .map_or("", |v| v.to_str().unwrap())
+                .to_owned();
+            judge.see($template, $method, status, &content_type, &answer);
+            serde_json::from_slice::<Value>(&answer).unwrap_or(Value::Null)
+        }};
+    }
+
+    let null = || Value::Null;
+    // Gateways.
+    operator!(
+        "post",
+        "/v1/gateways",
+        "/v1/gateways",
+        json!({"gateway": "gw-a", "backbone": "2001:db8:0:1::1", "blocks": [1]})
+    );
+    operator!(
+        "post",
+        "/v1/gateways",
+        "/v1/gateways",
+        json!({"gateway": "gw-a", "backbone": "2001:db8:0:1::1", "blocks": [1]})
+    );
+    let gateway = world.enrol(json!({"gateway": "gw-a"})).await;
+    operator!("get", "/v1/gateways", "/v1/gateways", null());
+    // Participants, sites, lines.
+    let code = "0111234560";
+    let clinic = operator!("post", "/v1/participants", "/v1/participants",
+        json!({"kind": "clinic", "name": "さくら診療所", "code": valid_code(code), "gateway": "gw-a"}))["number"].as_u64().unwrap();
+    let provider = operator!(
+        "post",
+        "/v1/participants",
+        "/v1/participants",
+        json!({"kind": "provider", "name": "連携センター", "block": 1})
+    )["number"]
+        .as_u64()
+        .unwrap();
+    operator!(
+        "post",
+        "/v1/participants",
+        "/v1/participants",
+        json!({"kind": "clinic", "name": "x"})
+    );
+    for number in [clinic, provider] {
+        operator!(
+            "post",
+            "/v1/participants/{number}/sites",
+            format!("/v1/participants/{number}/sites"),
+            json!({"name": "本院"})
+        );
+        operator!(
+            "post",
+            "/v1/participants/{number}/lines",
+            format!("/v1/participants/{number}/lines"),
+            json!({"site": 0, "kind": "ethernet", "gateway": "gw-a", "interface": format!("l{number}")})
+        );
+    }
+    operator!(
+        "post",
+        "/v1/participants/{number}/sites",
+        "/v1/participants/9/sites",
+        json!({"name": "x"})
+    );
+    operator!(
+        "post",
+        "/v1/participants/{number}/lines",
+        format!("/v1/participants/{clinic}/lines"),
+        json!({"site": 7, "gateway": "gw-a", "interface": "l0"})
+    );
+    let spare = operator!(
+        "post",
+        "/v1/participants/{number}/lines",
+        format!("/v1/participants/{clinic}/lines"),
+        json!({"site": 0, "gateway": "gw-a", "interface": "spare"})
+    )["line"]
+        .as_u64()
+        .unwrap();
+    operator!(
+        "post",
+        "/v1/lines/{line}/remove",
+        format!("/v1/lines/{spare}/remove"),
+        json!({})
+    );
+    operator!(
+        "post",
+        "/v1/lines/{line}/remove",
+        format!("/v1/lines/{spare}/remove"),
+        json!({})
+    );
+    // Enrolment.
+    let enrolment = operator!(
+        "post",
+        "/v1/enrolment-codes",
+        "/v1/enrolment-codes",
+        json!({"subject": {"participant": clinic}})
+    );
+    operator!(
+        "post",
+        "/v1/enrolment-codes",
+        "/v1/enrolment-codes",
+        json!({"subject": {"participant": 9}})
+    );
+    let mut public = world.public().await;
+    let (_, csr) = key_and_csr();
+    for _ in 0..2 {
+        let body = json!({"code": enrolment["code"], "csr": csr}).to_string();
+        let answer = public
+            .send(Method::POST, "/v1/enrol", body.into_bytes())
+            .await;
+        judge.see(
+            "/v1/enrol",
+            "post",
+            answer.status.as_u16(),
+            answer.content_type(),
+            &answer.body,
+        );
+    }
+    for template in ["/v1/ca", "/v1/crl"] {
+        let answer = public.get(template).await;
+        judge.see(
+            template,
+            "get",
+            answer.status.as_u16(),
+            answer.content_type(),
+            &answer.body,
+        );
+    }
+    world.enrol(json!({"participant": provider})).await;
+    // Questions about them.
+    operator!("get", "/v1/participants", "/v1/participants", null());
+    operator!(
+        "get",
+        "/v1/participants",
+        "/v1/participants?limit=x",
+        null()
+    );
+    operator!(
+        "get",
+        "/v1/participants/{number}",
+        format!("/v1/participants/{clinic}"),
+        null()
+    );
+    operator!(
+        "get",
+        "/v1/participants/{number}",
+        "/v1/participants/9",
+        null()
+    );
+    operator!("get", "/v1/devices", "/v1/devices?participant=9", null());
+    // Services and agreements.
+    let address = format!(
+        "2001:db8:{:x}:{:x}::10",
+        provider >> 8,
+        (provider & 0xff) << 8
+    );
+    let service_body = json!({"provider": provider, "name": "地域連携", "class": "interactive",
+        "purposes": ["regional-collaboration"], "eligible": ["clinic"],
+        "endpoints": [{"protocol": "tcp", "address": address, "port": 443}]});
+    let service =
+        operator!("post", "/v1/services", "/v1/services", service_body.clone())["service"]
+            .as_u64()
+            .unwrap();
+    operator!("post", "/v1/services", "/v1/services", service_body);
+    operator!(
+        "post",
+        "/v1/services/{service}/endpoints",
+        format!("/v1/services/{service}/endpoints"),
+        json!({"endpoints": [{"protocol": "tcp", "address": address, "port": 443}, {"protocol": "echo", "address": address}]})
+    );
+    operator!(
+        "post",
+        "/v1/services/{service}/endpoints",
+        format!("/v1/services/{service}/endpoints"),
+        json!({"endpoints": []})
+    );
+    operator!("get", "/v1/services", "/v1/services", null());
+    operator!("get", "/v1/services", "/v1/services?limit=x", null());
+    let proposal = json!({"participant": clinic, "service": service, "purpose": "regional-collaboration",
+        "from": now().0, "until": now().plus_ms(60_000).0});
+    let agreement =
+        operator!("post", "/v1/agreements", "/v1/agreements", proposal.clone())["agreement"]
+            .as_u64()
+            .unwrap();
+    operator!("post", "/v1/agreements", "/v1/agreements", proposal);
+    operator!(
+        "post",
+        "/v1/agreements/{agreement}/accept",
+        format!("/v1/agreements/{agreement}/accept"),
+        json!({"by": provider})
+    );
+    operator!(
+        "post",
+        "/v1/agreements/{agreement}/accept",
+        format!("/v1/agreements/{agreement}/accept"),
+        json!({"by": provider})
+    );
+    operator!(
+        "get",
+        "/v1/agreements",
+        format!("/v1/agreements?participant={clinic}"),
+        null()
+    );
+    operator!(
+        "get",
+        "/v1/agreements",
+        "/v1/agreements?participant=0",
+        null()
+    );
+    let yes = operator!(
+        "get",
+        "/v1/explain",
+        format!("/v1/explain?from={clinic}&to={service}"),
+        null()
+    );
+    assert_eq!(yes["allowed"], true, "{yes:#}");
+    operator!(
+        "get",
+        "/v1/explain",
+        format!("/v1/explain?from={clinic}&to=tcp%3A%5B{address}%5D%3A80"),
+        null()
+    );
+    operator!(
+        "get",
+        "/v1/explain",
+        format!("/v1/explain?from={clinic}&to=somewhere"),
+        null()
+    );
+    // The feed.
+    let (feed, snapshot) = Feed::open(&world, &gateway).await;
+    assert_eq!(snapshot.grants.len(), 1);
+    let mut device = feed.connection;
+    for (template, path) in [
+        ("/v1/feed/snapshot", "/v1/feed/snapshot".to_owned()),
+        (
+            "/v1/feed/deltas",
+            format!("/v1/feed/deltas?since={}", snapshot.revision - 1),
+        ),
+        (
+            "/v1/feed/deltas",
+            format!("/v1/feed/deltas?since={}", snapshot.revision),
+        ),
+        ("/v1/feed/deltas", "/v1/feed/deltas?since=999999".to_owned()),
+        ("/v1/feed/deltas", "/v1/feed/deltas".to_owned()),
+    ] {
+        let answer = device.get(&path).await;
+        judge.see(
+            template,
+            "get",
+            answer.status.as_u16(),
+            answer.content_type(),
+            &answer.body,
+        );
+    }
+    for revision in [snapshot.revision, 999_999] {
+        let body = json!({"revision": revision, "bound_lines": 2}).to_string();
+        let answer = device
+            .send(Method::POST, "/v1/feed/acknowledgements", body.into_bytes())
+            .await;
+        judge.see(
+            "/v1/feed/acknowledgements",
+            "post",
+            answer.status.as_u16(),
+            answer.content_type(),
+            &answer.body,
+        );
+    }
+    operator!("get", "/v1/enforcement", "/v1/enforcement", null());
+    operator!(
+        "get",
+        "/v1/enforcement",
+        "/v1/enforcement?revision=x",
+        null()
+    );
+    // Ends.
+    operator!(
+        "post",
+        "/v1/agreements/{agreement}/end",
+        format!("/v1/agreements/{agreement}/end"),
+        json!({"by": clinic})
+    );
+    operator!(
+        "post",
+        "/v1/agreements/{agreement}/end",
+        format!("/v1/agreements/{agreement}/end"),
+        json!({})
+    );
+    operator!(
+        "post",
+        "/v1/services/{service}/retire",
+        format!("/v1/services/{service}/retire"),
+        json!({})
+    );
+    operator!(
+        "post",
+        "/v1/services/{service}/retire",
+        format!("/v1/services/{service}/retire"),
+        json!({})
+    );
+    operator!(
+        "post",
+        "/v1/participants/{number}/quarantine",
+        format!("/v1/participants/{clinic}/quarantine"),
+        json!({"reason": "x"})
+    );
+    operator!(
+        "post",
+        "/v1/participants/{number}/quarantine",
+        format!("/v1/participants/{clinic}/quarantine"),
+        json!({"reason": "x"})
+    );
+    operator!(
+        "post",
+        "/v1/participants/{number}/release",
+        format!("/v1/participants/{clinic}/release"),
+        json!({})
+    );
+    operator!(
+        "post",
+        "/v1/participants/{number}/release",
+        format!("/v1/participants/{clinic}/release"),
+        json!({})
+    );
+    let device = operator!(
+        "get",
+        "/v1/devices",
+        format!("/v1/devices?participant={clinic}"),
+        null()
+    )["devices"][0]["fingerprint"]
+        .clone();
+    let print = device.as_str().unwrap();
+    operator!(
+        "post",
+        "/v1/devices/{fingerprint}/revoke",
+        format!("/v1/devices/{print}/revoke"),
+        json!({"reason": "superseded"})
+    );
+    operator!(
+        "post",
+        "/v1/devices/{fingerprint}/revoke",
+        format!("/v1/devices/{print}/revoke"),
+        json!({"reason": "superseded"})
+    );
+    operator!(
+        "get",
+        "/v1/devices",
+        format!("/v1/devices?participant={clinic}"),
+        null()
+    );
+    operator!(
+        "post",
+        "/v1/participants/{number}/close",
+        format!("/v1/participants/{clinic}/close"),
+        json!({})
+    );
+    operator!(
+        "post",
+        "/v1/participants/{number}/close",
+        format!("/v1/participants/{clinic}/close"),
+        json!({})
+    );
+    operator!("get", "/v1/ledger", "/v1/ledger?limit=1000", null());
+    operator!("get", "/v1/ledger", "/v1/ledger?limit=x", null());
+    operator!("get", "/v1/health", "/v1/health", null());
+    operator!("get", "/v1/openapi.json", "/v1/openapi.json", null());
+
+    // Nothing to ask, so nothing to refuse while the center is well. The
+    // snapshot's refusals are in the feed's own tests.
+    let never_refuse: BTreeSet<&str> = [
+        "/v1/ca",
+        "/v1/crl",
+        "/v1/health",
+        "/v1/openapi.json",
+        "/v1/feed/snapshot",
+    ]
+    .into();
+    for (template, operations) in judge.description["paths"].as_object().unwrap() {
+        for method in operations.as_object().unwrap_or(&Map::new()).keys() {
+            let seen = judge
+                .seen
+                .get(&(template.clone(), method.clone()))
+                .unwrap_or_else(|| panic!("{method} {template} was never called"));
+            assert!(seen.contains(&true), "{method} {template} never succeeded");
+            let exempt = never_refuse.contains(template.as_str())
+                || (template.as_str(), method.as_str()) == ("/v1/gateways", "get");
+            assert!(
+                exempt || seen.contains(&false),
+                "{method} {template} was never refused"
+            );
+        }
+    }
+}
+
+/// The code with these nine leading digits and its true check digit.
+fn valid_code(text: &str) -> String {
+    (0..10)
+        .map(|check| format!("{}{check}", text.get(..9).unwrap()))
+        .find(|code| iryonet_domain::InstitutionCode::parse(code).is_ok())
+        .unwrap()
+}
