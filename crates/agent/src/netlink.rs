@@ -40,7 +40,7 @@ fn refused(act: impl Into<String>) -> impl FnOnce(rtnetlink::Error) -> NetlinkEr
 }
 
 /// An interface, as the kernel shows it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Interface {
     /// Index.
     pub index: u32,

@@ -40,7 +40,7 @@ impl Policy {
                 own: self.network,
             });
         }
-        self.check_age(snapshot.issued_at)?;
+        self.check_age(&snapshot)?;
         self.at = self.at.max(now);
         self.revision = snapshot.revision;
         self.issued_at = snapshot.issued_at;
@@ -80,7 +80,6 @@ impl Policy {
                 to: delta.to_revision,
             });
         }
-        self.check_age(delta.issued_at)?;
         // What time alone has changed comes first, and by the old validity.
         let mut ops = self.due_wall(now);
         let was_lapsed = self.lapsed;
@@ -89,8 +88,12 @@ impl Policy {
             self.change(change, &mut touched);
         }
         self.revision = delta.to_revision;
-        self.issued_at = delta.issued_at;
-        self.valid_until = delta.valid_until;
+        // One that was signed before what is in force (an empty one sent again,
+        // or a center whose clock was set back) says nothing new of validity.
+        if delta.issued_at >= self.issued_at {
+            self.issued_at = delta.issued_at;
+            self.valid_until = delta.valid_until;
+        }
         self.lapsed = self.at >= self.valid_until;
         if self.lapsed || was_lapsed {
             ops.extend(self.unbind_objected(self.bindings.keys().copied().collect()));
@@ -120,10 +123,12 @@ impl Policy {
         }
     }
 
-    fn check_age(&self, issued_at: UnixMillis) -> Result<(), ApplyError> {
-        if issued_at < self.issued_at {
+    /// An earlier state that was signed earlier is one sent again. A lower
+    /// revision that was signed later is a center restored from a copy.
+    fn check_age(&self, snapshot: &Snapshot) -> Result<(), ApplyError> {
+        if snapshot.revision < self.revision && snapshot.issued_at < self.issued_at {
             Err(ApplyError::Older {
-                found: issued_at.0,
+                found: snapshot.issued_at.0,
                 own: self.issued_at.0,
             })
         } else {

@@ -128,8 +128,9 @@ impl Policy {
             .err()
     }
 
-    /// Binds the line. A binding that the line had is replaced: the newer
-    /// attachment wins. Returns the session that lost it, if there was one.
+    /// Binds the line. The newer attachment wins: a binding that the line had,
+    /// or that another line of the same site has here, is replaced. Returns the
+    /// bindings that lost.
     pub fn bind(
         &mut self,
         authorised: Authorised,
@@ -137,9 +138,25 @@ impl Policy {
         ifindex: u32,
         lease_end_ns: u64,
         now: UnixMillis,
-    ) -> Option<Binding> {
+    ) -> Vec<Binding> {
         let line = authorised.line;
-        let old = self.release(line);
+        let twins: Vec<LineId> = self
+            .bound_of
+            .get(&authorised.participant)
+            .into_iter()
+            .flatten()
+            .filter(|other| {
+                self.bindings
+                    .get(other)
+                    .is_some_and(|b| b.authorised.prefix == authorised.prefix)
+            })
+            .copied()
+            .collect();
+        let mut lost: Vec<Binding> = twins
+            .into_iter()
+            .filter_map(|twin| self.release(twin))
+            .collect();
+        lost.extend(self.release(line));
         self.bound_of
             .entry(authorised.participant)
             .or_default()
@@ -155,7 +172,7 @@ impl Policy {
                 lease_end_ns,
             },
         );
-        old
+        lost
     }
 
     /// Prolongs the lease of a line, if this session still holds it.

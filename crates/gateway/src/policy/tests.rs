@@ -127,7 +127,7 @@ fn attached() -> Policy {
     let mut policy = Policy::new(gateway(), network());
     policy.apply_snapshot(ordinary(), T0, 0).unwrap();
     let allowed = policy.authorise("c1", &who(7, 1), print(7, 1), T0).unwrap();
-    assert!(policy.bind(allowed, 1, 5, 100, T0).is_none());
+    assert!(policy.bind(allowed, 1, 5, 100, T0).is_empty());
     policy
 }
 fn unbound(reason: Option<Refusal>) -> Op {
@@ -344,13 +344,25 @@ fn a_change_that_concerns_somebody_else_leaves_the_line_alone() {
 fn the_newer_attachment_wins_and_the_older_session_can_no_longer_touch_the_line() {
     let mut policy = attached();
     let allowed = policy.authorise("c1", &who(7, 1), print(7, 1), T0).unwrap();
-    let lost = policy.bind(allowed, 2, 5, 200, T0).unwrap();
-    assert_eq!(lost.session, 1);
+    let lost = policy.bind(allowed, 2, 5, 200, T0);
+    assert_eq!(lost.iter().map(|b| b.session).collect::<Vec<_>>(), [1]);
     assert!(policy.renew(LineId(1), 1, 900).is_none());
     assert!(policy.leave(LineId(1), 1).is_none());
     assert_eq!(policy.bound_lines(), 1);
     assert!(policy.leave(LineId(1), 2).is_some());
     assert_eq!(policy.bound_lines(), 0);
+}
+
+#[test]
+fn a_sites_second_line_here_takes_its_prefix_over_from_the_first() {
+    let mut policy = attached();
+    policy
+        .apply_delta(delta(10, vec![Change::Line(line(2, "c2", 7, 0))]), T0)
+        .unwrap();
+    let allowed = policy.authorise("c2", &who(7, 1), print(7, 1), T0).unwrap();
+    let lost = policy.bind(allowed, 2, 6, 200, T0);
+    assert_eq!(lost.iter().map(|b| b.ifindex).collect::<Vec<_>>(), [5]);
+    assert_eq!(policy.bound_lines(), 1);
 }
 
 #[test]
@@ -487,7 +499,7 @@ fn what_is_not_for_this_gateway_or_not_the_next_step_is_kept_out_and_changes_not
     ));
     let replayed = Snapshot {
         issued_at: UnixMillis(1),
-        ..empty(99)
+        ..empty(9)
     };
     assert!(matches!(
         policy.apply_snapshot(replayed, T0, 1),
@@ -526,6 +538,19 @@ fn a_new_snapshot_makes_every_flow_be_checked_anew_and_remembers_who_was_revoked
         before.participants.get(&number(7)),
         after.participants.get(&number(7))
     );
+}
+
+#[test]
+fn an_empty_delta_sent_again_neither_shortens_nor_prolongs_the_validity() {
+    let mut policy = attached();
+    let again = Delta {
+        to_revision: 10,
+        issued_at: UnixMillis(1),
+        valid_until: UnixMillis(u64::MAX),
+        ..delta(10, vec![])
+    };
+    policy.apply_delta(again, T0).unwrap();
+    assert_eq!((policy.valid_until(), policy.issued_at()), (END, T0));
 }
 
 fn any_change() -> impl Strategy<Value = Change> {
