@@ -1,0 +1,3 @@
+//! Measurements that an operator can repeat: `iryonet bench`.
+
+pub mod verdict;
