@@ -19,7 +19,7 @@ mod screen;
 mod state;
 mod up;
 
-pub use check::{Row, table};
+pub use check::Row;
 pub use down::Taken;
 pub use error::PilotError;
 pub use plan::Plan;
@@ -86,20 +86,34 @@ impl Pilot {
         up::tour(self, &state, &mut steps)
     }
 
-    /// Proves the region that is up, with real clients; `each` gets each row as
-    /// soon as it is known, `screen` the progress. Every row is `ok` when the
-    /// region does what it promises.
+    /// Proves the region that is up, with real clients. Progress goes to
+    /// `screen`; the rows go to `out`: with `json` one object per row as soon
+    /// as it is known, else a table at the end. True when every row is as
+    /// expected.
     ///
     /// # Errors
     /// Without root, or when the region is not up.
     pub fn check(
         &self,
+        json: bool,
+        out: &mut dyn Write,
         screen: &mut dyn Write,
-        each: &mut dyn FnMut(&Row),
-    ) -> Result<Vec<Row>, PilotError> {
+    ) -> Result<bool, PilotError> {
         self.root("check")?;
+        let mut written = Ok(());
         let mut steps = screen::Steps::on(screen);
-        check::check(self, &mut steps, each)
+        let rows = check::check(self, &mut steps, &mut |row| {
+            if json && written.is_ok() {
+                written = serde_json::to_string(row)
+                    .map_err(std::io::Error::other)
+                    .and_then(|line| writeln!(out, "{line}"));
+            }
+        })?;
+        if !json {
+            written = writeln!(out, "{}", check::table(&rows));
+        }
+        written.map_err(PilotError::Screen)?;
+        Ok(!rows.is_empty() && rows.iter().all(|row| row.ok))
     }
 
     /// Takes the region down, also a half-raised or crashed one, and makes sure
@@ -184,7 +198,9 @@ mod tests {
             return;
         }
         let (_dir, pilot) = pilot("tnotup", "true");
-        let error = pilot.check(&mut std::io::sink(), &mut |_| {}).unwrap_err();
+        let error = pilot
+            .check(true, &mut std::io::sink(), &mut std::io::sink())
+            .unwrap_err();
         assert!(matches!(error, PilotError::NotUp(_)), "{error}");
     }
 }

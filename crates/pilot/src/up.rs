@@ -115,7 +115,7 @@ pub(crate) fn up(
     })?;
     state.save(plan)?;
     steps.step("waiting until every gateway enforces all of it", || {
-        let revision = enforced_everywhere(plan, operator, None)?;
+        let revision = enforced_everywhere(plan, operator)?;
         Ok(format!("revision {revision}"))
     })?;
     Ok(state)
@@ -234,10 +234,10 @@ pub(crate) fn start_gateway(
         READY,
         || {
             let status = gateway_status(plan, operator, name).ok()?;
-            status
-                .pointer("/policy/revision")
-                .and_then(Value::as_u64)
-                .map(drop)
+            let in_force =
+                status.pointer("/policy/state").and_then(Value::as_str) == Some("in-force");
+            let enforced = status.pointer("/policy/enforced") == Some(&Value::Bool(true));
+            (in_force && enforced).then_some(())
         },
     )
 }
@@ -535,32 +535,25 @@ fn rfc3339(at: UnixMillis) -> String {
         .unwrap_or_default()
 }
 
-/// Waits until every gateway has acknowledged the center's revision, or a given
-/// one; returns it.
+/// Waits until every gateway enforces the center's latest revision; returns it.
 ///
 /// # Errors
 /// When they do not in time; the error holds the center's last answer.
-pub(crate) fn enforced_everywhere(
-    plan: &Plan,
-    operator: &Operator,
-    revision: Option<u64>,
-) -> Result<u64, PilotError> {
+pub(crate) fn enforced_everywhere(plan: &Plan, operator: &Operator) -> Result<u64, PilotError> {
     let mut last = Value::Null;
     let found = wait_for(READY, || {
         let answer = operator.ask("asking what is enforced", &["enforcement"])?;
-        let at = revision.or_else(|| answer.value.pointer("/revision").and_then(Value::as_u64));
-        let gateways = answer
-            .value
-            .pointer("/gateways")
-            .and_then(Value::as_array)
-            .cloned()
-            .unwrap_or_default();
-        let everywhere = gateways.len() == plan.region().gateways.len()
+        let revision = answer.number("/revision")?;
+        let gateways = answer.list("/gateways")?;
+        // A gateway without a certificate carries nothing and so does not count
+        // for the center. Here every one has to.
+        let everywhere = answer.flag("/enforced_everywhere")?
+            && gateways.len() == plan.region().gateways.len()
             && gateways
                 .iter()
-                .all(|gateway| gateway.pointer("/acknowledged").and_then(Value::as_u64) >= at);
+                .all(|gateway| gateway.get("certified") == Some(&Value::Bool(true)));
         last = answer.value;
-        Ok::<_, PilotError>(at.filter(|_| everywhere))
+        Ok::<_, PilotError>(everywhere.then_some(revision))
     })?;
     found.ok_or_else(|| PilotError::Timeout {
         what: "the policy's enforcement at every gateway".to_owned(),

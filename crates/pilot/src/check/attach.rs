@@ -9,6 +9,15 @@ use crate::files;
 use crate::plan;
 use crate::region::Site;
 
+/// An attempt with something wrong about it.
+struct Wrong<'a> {
+    with: &'static str,
+    expected: &'static str,
+    pair: Option<&'a Pair>,
+    options: &'static [&'static str],
+    reason: &'static str,
+}
+
 /// Tries them all on the line of an attached institution, whose own session
 /// goes on meanwhile.
 pub(crate) fn refusals(check: &mut Check<'_>) -> Result<(), PilotError> {
@@ -20,55 +29,54 @@ pub(crate) fn refusals(check: &mut Check<'_>) -> Result<(), PilotError> {
     let another = forged::another_ca(check, raised)?;
     let expired = forged::expired(check, raised)?;
     control(check, &site, &own)?;
-    let twelve: &[&str] = &["-tls1_2"];
-    let attempts: [(&str, &str, Option<&Pair>, &[&str], &[&str]); 5] = [
-        (
-            "a certificate of another CA",
-            "refused: unknown authority",
-            Some(&another),
-            twelve,
-            &["unknown-authority"],
-        ),
-        (
-            "an expired certificate",
-            "refused: expired",
-            Some(&expired),
-            twelve,
-            &["expired"],
-        ),
-        (
-            "no certificate",
-            "refused: no certificate",
-            None,
-            twelve,
-            &["no-certificate"],
-        ),
-        (
-            "TLS 1.3 only",
-            "refused: protocol version",
-            Some(&own),
-            &["-tls1_3"],
-            &["protocol-version"],
-        ),
-        (
-            "a CBC suite only",
-            "refused: no common suite",
-            Some(&own),
-            &[
+    let attempts = [
+        Wrong {
+            with: "a certificate of another CA",
+            expected: "refused: unknown authority",
+            pair: Some(&another),
+            options: &["-tls1_2"],
+            reason: "unknown-authority",
+        },
+        Wrong {
+            with: "an expired certificate",
+            expected: "refused: expired",
+            pair: Some(&expired),
+            options: &["-tls1_2"],
+            reason: "expired",
+        },
+        Wrong {
+            with: "no certificate",
+            expected: "refused: no certificate",
+            pair: None,
+            options: &["-tls1_2"],
+            reason: "no-certificate",
+        },
+        Wrong {
+            with: "TLS 1.3 only",
+            expected: "refused: protocol version",
+            pair: Some(&own),
+            options: &["-tls1_3"],
+            reason: "protocol-version",
+        },
+        Wrong {
+            with: "a CBC suite only",
+            expected: "refused: no common suite",
+            pair: Some(&own),
+            options: &[
                 "-tls1_2",
                 "-cipher",
-                "ECDHE-ECDSA-AES256-SHA384:ECDHE-ECDSA-AES128-SHA256:@SECLEVEL=0",
+                "ECDHE-ECDSA-AES256-SHA384:ECDHE-ECDSA-AES128-SHA256",
             ],
-            &["no-common-suite"],
-        ),
+            reason: "no-common-suite",
+        },
     ];
-    for (with, expected, pair, options, reasons) in attempts {
+    for wrong in attempts {
         check.refused_attach(
             &site,
-            &format!("attach with {with}"),
-            expected,
-            reasons,
-            |check| handshake(check, &site, pair, options),
+            &format!("attach with {}", wrong.with),
+            wrong.expected,
+            &[wrong.reason],
+            |check| handshake(check, &site, wrong.pair, wrong.options),
         )?;
     }
     stolen(check, &site)

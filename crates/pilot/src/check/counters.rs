@@ -4,7 +4,7 @@
 use super::Check;
 use crate::error::PilotError;
 use crate::files;
-use crate::operator::answer;
+use crate::operator::{Answer, answer};
 use serde_json::Value;
 use std::collections::BTreeMap;
 
@@ -13,46 +13,25 @@ use std::collections::BTreeMap;
 pub(crate) struct Counters(BTreeMap<(String, String), u64>);
 
 impl Counters {
-    /// Refused packets (`gateway drops`).
+    /// Refused packets.
+    ///
+    /// # Errors
+    /// When the gateway does not answer.
     pub(crate) fn packets(check: &Check<'_>, gateway: &str) -> Result<Self, PilotError> {
-        let call = check
-            .operator
-            .program()
-            .args(["gateway", "drops", "--json", "--config"])
-            .path(&files::gateway_config(check.plan, gateway));
-        Self::read(
-            &answer("asking the gateway what it dropped", &call)?.value,
-            "/drops",
-            "packets",
-        )
+        Self::read(&drops(check, gateway)?, "/lines", "packets")
     }
 
-    /// Refused attach attempts (`gateway drops` as well).
+    /// Refused handshakes and attachments.
+    ///
+    /// # Errors
+    /// When the gateway does not answer.
     pub(crate) fn attaches(check: &Check<'_>, gateway: &str) -> Result<Self, PilotError> {
-        let call = check
-            .operator
-            .program()
-            .args(["gateway", "drops", "--json", "--config"])
-            .path(&files::gateway_config(check.plan, gateway));
-        Self::read(
-            &answer("asking the gateway whom it refused", &call)?.value,
-            "/attach_refusals",
-            "count",
-        )
+        Self::read(&drops(check, gateway)?, "/attach", "attempts")
     }
 
-    fn read(value: &Value, list: &str, number: &str) -> Result<Self, PilotError> {
-        let rows = value
-            .pointer(list)
-            .and_then(Value::as_array)
-            .ok_or_else(|| PilotError::Answer {
-                what: "reading the gateway's counters".to_owned(),
-                command: "gateway drops --json".to_owned(),
-                missing: list.to_owned(),
-                answer: value.to_string().chars().take(400).collect(),
-            })?;
+    fn read(drops: &Answer, list: &str, number: &str) -> Result<Self, PilotError> {
         let mut all = BTreeMap::new();
-        for row in rows {
+        for row in drops.list(list)? {
             let text = |name: &str| row.get(name).and_then(Value::as_str).unwrap_or_default();
             let key = (text("interface").to_owned(), text("reason").to_owned());
             *all.entry(key).or_insert(0) += row.get(number).and_then(Value::as_u64).unwrap_or(0);
@@ -81,4 +60,13 @@ impl Counters {
             .map(|(key, _)| key.1.clone())
             .collect()
     }
+}
+
+fn drops(check: &Check<'_>, gateway: &str) -> Result<Answer, PilotError> {
+    let call = check
+        .operator
+        .program()
+        .args(["gateway", "drops", "--json", "--config"])
+        .path(&files::gateway_config(check.plan, gateway));
+    answer("asking the gateway what it refused", &call)
 }

@@ -190,7 +190,7 @@ fn valid_device(check: &Check<'_>, number: u32) -> Result<String, PilotError> {
         .list("/devices")?
         .iter()
         .rev()
-        .find(|device| device.get("standing").and_then(serde_json::Value::as_str) == Some("valid"))
+        .find(|device| device.get("state").and_then(serde_json::Value::as_str) == Some("valid"))
         .and_then(|device| device.get("fingerprint"))
         .and_then(serde_json::Value::as_str)
         .map(str::to_owned)

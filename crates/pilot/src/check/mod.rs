@@ -11,7 +11,8 @@ mod outage;
 mod reach;
 mod row;
 
-pub use row::{Row, table};
+pub use row::Row;
+pub(crate) use row::table;
 
 use crate::Pilot;
 use crate::error::PilotError;
@@ -42,6 +43,9 @@ pub(crate) struct Attempt {
     /// How long it took.
     took: Duration,
 }
+
+/// One part of the check.
+type Part = fn(&mut Check<'_>) -> Result<(), PilotError>;
 
 /// A running check.
 pub(crate) struct Check<'a> {
@@ -74,7 +78,7 @@ pub(crate) fn check(
         center_away: false,
     };
     steps.step("looking whether all of the region runs", || check.mend())?;
-    let parts: [(&str, fn(&mut Check<'_>) -> Result<(), PilotError>); 6] = [
+    let parts: [(&str, Part); 6] = [
         ("agreements", agreements),
         ("what nobody agreed on", reach::never),
         ("attach attempts", attach::refusals),
@@ -181,7 +185,7 @@ impl Check<'_> {
             }
             started.push(agent);
         }
-        up::enforced_everywhere(self.plan, &self.operator, None)?;
+        up::enforced_everywhere(self.plan, &self.operator)?;
         Ok(if started.is_empty() {
             "all of it".to_owned()
         } else {

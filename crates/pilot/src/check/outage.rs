@@ -134,7 +134,7 @@ fn center_back(check: &mut Check<'_>) -> Result<(), PilotError> {
     let begun = Instant::now();
     up::start_center(check.plan, &check.operator)?;
     check.center_away = false;
-    let revision = up::enforced_everywhere(check.plan, &check.operator, None)?;
+    let revision = up::enforced_everywhere(check.plan, &check.operator)?;
     check.row(
         "center",
         "every gateway",

@@ -147,7 +147,7 @@ fn explained(
         "asking for an explanation",
         &["explain", "--from", &number, "--to", &id],
     )?;
-    Ok(Some(answer.flag("/allowed")?))
+    Ok(Some(answer.flag("/reachable")?))
 }
 
 /// Everything that is refused whatever was agreed: other LANs, other ports,

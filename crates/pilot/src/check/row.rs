@@ -25,10 +25,9 @@ pub struct Row {
 }
 
 /// The rows as a table for a person.
-#[must_use]
-pub fn table(rows: &[Row]) -> String {
+pub(crate) fn table(rows: &[Row]) -> String {
     let mut table = Table::new();
-    table.load_style(presets::UTF8_NO_BORDERS).set_header([
+    table.load_style(presets::UTF8_FULL_CONDENSED).set_header([
         "",
         "from",
         "to",
