@@ -169,12 +169,13 @@ pub struct AttributeChange {
     pub after: String,
 }
 
-/// What an import found. `read = new + changed + same + not_taken`.
+/// What an import found. Nothing is lost: `read` is the sum of `institutions`,
+/// `repeats` and `refused`; `institutions` that of `new`, `changed` and `same`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct ImportCounts {
     /// Rows of the file.
     pub read: u64,
-    /// Different institutions among those taken.
+    /// Rows taken, each another institution.
     pub institutions: u64,
     /// Not known before.
     pub new: u64,
@@ -182,6 +183,9 @@ pub struct ImportCounts {
     pub changed: u64,
     /// Known exactly so.
     pub same: u64,
+    /// Rows taken with a code of another score table than the list's.
+    #[serde(default)]
+    pub other_table: u64,
     /// Rows whose code stood in the file before.
     pub repeats: u64,
     /// Rows not taken for any other reason.

@@ -21,6 +21,7 @@ pub mod event;
 pub mod gateway;
 pub mod limits;
 pub mod line;
+pub mod list;
 pub mod memory;
 mod network;
 pub mod participant;

@@ -6,13 +6,17 @@
 //! asks over which wire, nor what a gateway makes of the state.
 
 pub mod error;
+pub mod find;
+pub mod import;
 pub mod query;
 pub mod sqlite;
 pub mod store;
 
 pub use error::StoreError;
+pub use find::{find, show};
 pub use query::{
-    AgreementQuery, ApplicantQuery, HistoryItem, ParticipantQuery, RevokedCertificate,
+    AgreementQuery, ApplicantQuery, ApplicantStory, HistoryItem, ParticipantQuery,
+    RevokedCertificate,
 };
 pub use sqlite::{SqliteOptions, SqliteStore};
 pub use store::{Outcome, Reader, Recorded, Store, Transaction, act, change, found, look};
