@@ -303,15 +303,17 @@ fn classify(error: &rustls::Error) -> (Reason, bool) {
             | PeerIncompatible::ServerTlsVersionIsDisabledByOurConfig
             | PeerIncompatible::SupportedVersionsExtensionRequired
             | PeerIncompatible::Tls12NotOffered
-            | PeerIncompatible::Tls12NotOfferedOrEnabled => Reason::ProtocolVersion,
+            | PeerIncompatible::Tls12NotOfferedOrEnabled
+            // A hello without them is TLS 1.1 or older: rustls looks for them
+            // before it looks at the version.
+            | PeerIncompatible::SignatureAlgorithmsExtensionRequired => Reason::ProtocolVersion,
             PeerIncompatible::NoCipherSuitesInCommon
             | PeerIncompatible::NoKxGroupsInCommon
             | PeerIncompatible::NoSignatureSchemesInCommon
             | PeerIncompatible::NoCertificateRequestSignatureSchemesInCommon
             | PeerIncompatible::NoEcPointFormatsInCommon
             | PeerIncompatible::NamedGroupsExtensionRequired
-            | PeerIncompatible::EcPointsExtensionRequired
-            | PeerIncompatible::SignatureAlgorithmsExtensionRequired => Reason::NoCommonSuite,
+            | PeerIncompatible::EcPointsExtensionRequired => Reason::NoCommonSuite,
             _ => Reason::Other,
         },
         Error::InvalidCertificate(invalid) => match invalid {

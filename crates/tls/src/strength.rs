@@ -4,6 +4,7 @@
 
 use crate::error::Refusal;
 use x509_parser::certificate::X509Certificate;
+use x509_parser::der_parser::asn1_rs::Tag;
 use x509_parser::oid_registry as oid;
 use x509_parser::public_key::PublicKey;
 
@@ -35,6 +36,8 @@ pub(crate) fn check(certificate: &X509Certificate<'_>) -> Result<(), Refusal> {
             .algorithm
             .parameters
             .as_ref()
+            // `as_oid` would read the octets of anything; explicit curves are none.
+            .filter(|parameters| parameters.tag() == Tag::Oid)
             .and_then(|parameters| parameters.as_oid().ok());
         match curve {
             Some(curve) if curve == oid::OID_EC_P256 || curve == oid::OID_NIST_EC_P384 => Ok(()),
