@@ -16,6 +16,7 @@ mod error;
 mod layout;
 mod object;
 mod pins;
+mod probe;
 mod raw;
 mod run;
 mod tables;
@@ -32,8 +33,10 @@ pub use counters::{DenialRecord, DropCount, ReasonTotal};
 pub use error::DatapathError;
 pub use iryonet_verdict::{DenyReason, Hook as DatapathHook, LineCounters, ParticipantState};
 pub use pins::remove_pins;
+pub use probe::Probe;
 pub use run::TestRun;
 
+pub(crate) use object::Extras;
 use object::Loaded;
 use pins::Pins;
 use tables::Tables;
@@ -486,8 +489,16 @@ impl Datapath {
         &mut self.loaded
     }
 
-    pub(crate) fn loaded(&self) -> &Loaded {
-        &self.loaded
+    /// A test run of any program, for measurements: nanoseconds of one run.
+    pub(crate) fn test_run_program(
+        &self,
+        name: &'static str,
+        ifindex: u32,
+        packet: &[u8],
+        repeat: u32,
+    ) -> Result<f64, DatapathError> {
+        let run = run::test_run(&self.loaded, name, ifindex, packet, repeat)?;
+        Ok(run.duration_ns as f64)
     }
 
     fn endpoint_key(

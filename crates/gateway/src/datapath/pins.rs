@@ -56,7 +56,7 @@ impl Pins {
     }
 
     fn link_path(&self, hook: Hook, ifindex: u32) -> PathBuf {
-        self.links.join(format!("{}-{ifindex}", hook.as_str()))
+        self.links.join(link_name(hook, ifindex))
     }
 
     pub(super) fn remove_maps(&self) -> Result<(), DatapathError> {
@@ -104,6 +104,15 @@ impl Pins {
         backbones.sort_unstable();
         Ok((lines, backbones))
     }
+}
+
+fn link_name(hook: Hook, ifindex: u32) -> String {
+    format!("{}-{ifindex}", hook.as_str())
+}
+
+/// Where the link of a gateway is pinned.
+pub(super) fn link_path(pin_dir: &Path, hook: Hook, ifindex: u32) -> PathBuf {
+    pin_dir.join("links").join(link_name(hook, ifindex))
 }
 
 /// Tells `false` when the link's interface is gone.

@@ -43,6 +43,17 @@ pub(crate) fn test_run(
         Some(program) => program.try_into().map_err(|_| lacks)?,
         None => return Err(lacks),
     };
+    ask(program, name, ifindex, packet, repeat)
+}
+
+/// [`test_run`] of a program that was found elsewhere.
+pub(super) fn ask(
+    program: &SchedClassifier,
+    name: &'static str,
+    ifindex: u32,
+    packet: &[u8],
+    repeat: u32,
+) -> Result<TestRun, DatapathError> {
     let mut context = [0; CONTEXT_BYTES];
     if let Some(field) = context.get_mut(CONTEXT_IFINDEX..CONTEXT_IFINDEX + 4) {
         field.copy_from_slice(&ifindex.to_ne_bytes());
