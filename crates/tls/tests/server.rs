@@ -570,5 +570,15 @@ async fn a_server_that_could_not_work_does_not_start() {
         iryonet_tls::TrustRoots::from_pem(gw.chain_pem.as_bytes()).is_err(),
         "a leaf is no root"
     );
-    assert_eq!(Reason::ALL.len(), 14);
+}
+
+#[test]
+fn each_reason_has_a_word_of_its_own_for_the_counters() {
+    let words: std::collections::BTreeSet<_> = Reason::ALL.iter().map(|r| r.as_str()).collect();
+    assert_eq!(words.len(), Reason::ALL.len());
+    assert!(
+        words
+            .iter()
+            .all(|word| word.bytes().all(|b| b.is_ascii_lowercase() || b == b'-'))
+    );
 }
