@@ -11,12 +11,14 @@
 //! No I/O, no clock, no signatures. It must not know how the feed is signed or
 //! carried (`center`), nor how a gateway fills its tables (`gateway`).
 
+mod access;
 mod change;
 pub mod explain;
 mod feed_log;
 mod load;
 mod model;
 mod packed;
+mod paths;
 mod records;
 pub mod sample;
 mod snapshot;

@@ -1,5 +1,10 @@
 //! Random histories of a small network: what the model tells its gateways,
 //! against the plain definition of what they must hold.
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "test code: a broken fixture may stop a test at once"
+)]
 
 mod plain;
 

@@ -1,4 +1,9 @@
 //! "Why can A (not) reach B?": the answer against the plain rule, and its words.
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "test code: a broken fixture may stop a test at once"
+)]
 
 mod plain;
 

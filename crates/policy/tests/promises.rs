@@ -1,4 +1,9 @@
 //! What a gateway is told, act by act.
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "test code: a broken fixture may stop a test at once"
+)]
 
 mod plain;
 
