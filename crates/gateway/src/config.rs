@@ -137,7 +137,7 @@ impl Config {
     ///
     /// # Errors
     /// When it cannot be read, has an unknown or missing key, or a value that cannot be.
-    pub fn read(path: &Path) -> Result<Self, ConfigError> {
+    pub fn load(path: &Path) -> Result<Self, ConfigError> {
         let text = std::fs::read_to_string(path).map_err(|source| ConfigError::Unreadable {
             path: path.to_path_buf(),
             source,
@@ -148,7 +148,7 @@ impl Config {
     /// Checks the text of a configuration; `path` is for the messages.
     ///
     /// # Errors
-    /// As [`Config::read`].
+    /// As [`Config::load`].
     pub fn parse(path: &Path, text: &str) -> Result<Self, ConfigError> {
         let config: Self = toml::from_str(text).map_err(|source| ConfigError::Malformed {
             path: path.to_path_buf(),

@@ -13,14 +13,12 @@ use iryonet_domain::{
 use iryonet_wire::attach::Refusal;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-use std::io::{Read, Write};
 use std::os::unix::fs::PermissionsExt;
-use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
-use tokio::net::UnixListener;
+use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
@@ -255,38 +253,40 @@ enum Answer<T> {
     Error(String),
 }
 
-/// Asks a running gateway how it is. Blocks for at most some seconds.
+/// Asks a running gateway how it is.
 ///
 /// # Errors
-/// When no gateway answers.
-pub fn status(socket: &Path) -> Result<Status, ControlError> {
-    question(socket, "status")
+/// When no gateway answers within some seconds.
+pub async fn status(socket: &Path) -> Result<Status, ControlError> {
+    question(socket, "status").await
 }
 
-/// Asks a running gateway what it refused. Blocks for at most some seconds.
+/// Asks a running gateway what it refused.
 ///
 /// # Errors
-/// When no gateway answers.
-pub fn drops(socket: &Path) -> Result<Drops, ControlError> {
-    question(socket, "drops")
+/// When no gateway answers within some seconds.
+pub async fn drops(socket: &Path) -> Result<Drops, ControlError> {
+    question(socket, "drops").await
 }
 
-fn question<T: serde::de::DeserializeOwned>(socket: &Path, word: &str) -> Result<T, ControlError> {
-    let away = |source| ControlError::Away {
-        path: socket.to_path_buf(),
-        source,
-    };
-    let mut stream = UnixStream::connect(socket).map_err(away)?;
-    stream.set_read_timeout(Some(PATIENCE)).map_err(away)?;
-    stream.set_write_timeout(Some(PATIENCE)).map_err(away)?;
-    stream
-        .write_all(format!("{word}\n").as_bytes())
-        .map_err(away)?;
-    let mut answer = Vec::new();
-    stream
-        .take(ANSWER_MAX)
-        .read_to_end(&mut answer)
-        .map_err(away)?;
+async fn question<T: serde::de::DeserializeOwned>(
+    socket: &Path,
+    word: &str,
+) -> Result<T, ControlError> {
+    let asked = tokio::time::timeout(PATIENCE, async {
+        let mut stream = UnixStream::connect(socket).await?;
+        stream.write_all(format!("{word}\n").as_bytes()).await?;
+        let mut answer = Vec::new();
+        stream.take(ANSWER_MAX).read_to_end(&mut answer).await?;
+        Ok(answer)
+    });
+    let answer = asked
+        .await
+        .unwrap_or_else(|_| Err(std::io::ErrorKind::TimedOut.into()))
+        .map_err(|source| ControlError::Away {
+            path: socket.to_path_buf(),
+            source,
+        })?;
     match serde_json::from_slice(&answer)? {
         Answer::Ok(told) => Ok(told),
         Answer::Error(text) => Err(ControlError::Failed(text)),
@@ -354,7 +354,7 @@ impl Control {
         }
     }
 
-    async fn answer(&self, stream: tokio::net::UnixStream) -> std::io::Result<()> {
+    async fn answer(&self, stream: UnixStream) -> std::io::Result<()> {
         let (from, mut to) = stream.into_split();
         let mut word = String::new();
         BufReader::new(from.take(64)).read_line(&mut word).await?;
@@ -363,7 +363,7 @@ impl Control {
             "drops" => match self.drops() {
                 Ok(drops) => serde_json::to_vec(&Answer::Ok(drops)),
                 Err(error) => {
-                    serde_json::to_vec(&Answer::<Drops>::Error(crate::routes::chain(&error)))
+                    serde_json::to_vec(&Answer::<Drops>::Error(iryonet_agent::chain(&error)))
                 }
             },
             other => serde_json::to_vec(&Answer::<Status>::Error(format!(
@@ -688,10 +688,10 @@ mod tests {
         }
     }
 
-    #[test]
-    fn a_gateway_that_is_not_running_is_told_as_that() {
+    #[tokio::test]
+    async fn a_gateway_that_is_not_running_is_told_as_that() {
         let dir = tempfile::tempdir().unwrap();
-        let error = status(&dir.path().join("none.sock")).unwrap_err();
+        let error = status(&dir.path().join("none.sock")).await.unwrap_err();
         assert!(error.to_string().contains("is `iryonet gateway` running"));
     }
 }

@@ -8,13 +8,13 @@
 use crate::engine::Engine;
 use crate::keep::{ENVELOPE_BYTES, Keep, Unbelievable, open_delta, open_snapshot};
 use crate::policy::ApplyError;
-use crate::routes::chain;
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Bytes;
 use hyper::client::conn::http1::SendRequest;
 use hyper::{Method, Request, StatusCode};
 use hyper_util::rt::TokioIo;
 use iryonet_agent::backoff::Backoff;
+use iryonet_agent::chain;
 use iryonet_agent::files::FileError;
 use iryonet_domain::UnixMillis;
 use iryonet_tls::{Connector, HandshakeLimits};

@@ -8,6 +8,7 @@
 
 use crate::engine::Engine;
 use crate::policy::Policy;
+use iryonet_agent::chain;
 use iryonet_agent::netlink::{Netlink, NetlinkError, Route, Way};
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -251,19 +252,4 @@ impl Keeper {
             }
         }
     }
-}
-
-/// An error with all that it stands on, in one line.
-pub(crate) fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(inner) = source {
-        let inner_text = inner.to_string();
-        if !text.contains(&inner_text) {
-            text.push_str(": ");
-            text.push_str(&inner_text);
-        }
-        source = inner.source();
-    }
-    text
 }

@@ -13,8 +13,9 @@ pub mod session;
 mod tests;
 
 use crate::engine::Engine;
-use crate::routes::{RouteKeeper, chain};
+use crate::routes::RouteKeeper;
 use ethernet::{Doors, LineTasks};
+use iryonet_agent::chain;
 use iryonet_agent::netlink::{Interface, Netlink};
 use iryonet_agent::sysctl;
 use iryonet_domain::LineId;

@@ -5,7 +5,8 @@
 //! a line is bound.
 
 use crate::engine::{Attached, Engine};
-use crate::routes::{RouteKeeper, chain};
+use crate::routes::RouteKeeper;
+use iryonet_agent::chain;
 use iryonet_agent::frames::{self, ConversationError};
 use iryonet_tls::{Acceptor, HandshakeLimits, PeerProof, TlsStream};
 use iryonet_wire::attach::{FromDevice, FromGateway, Refusal, VERSION};
