@@ -4,11 +4,18 @@
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
-use utoipa::ToSchema;
+use std::borrow::Cow;
+use utoipa::openapi::RefOr;
+use utoipa::openapi::schema::Schema;
+use utoipa::{PartialSchema, ToSchema};
+
+/// A refusal or failure on its way out.
+#[derive(Debug, Clone)]
+pub(crate) struct Problem(Box<Fields>);
 
 /// What was wrong, where, and what would be right (application/problem+json).
 #[derive(Debug, Clone, Serialize, ToSchema)]
-pub(crate) struct Problem {
+struct Fields {
     /// `urn:iryonet:problem:` and the code.
     #[serde(rename = "type")]
     kind: String,
@@ -18,17 +25,29 @@ pub(crate) struct Problem {
     #[schema(minimum = 400, maximum = 599)]
     status: u16,
     /// English, for this one case.
-    pub(crate) detail: String,
+    detail: String,
     /// 日本語.
-    pub(crate) detail_ja: String,
+    detail_ja: String,
     /// Stable word for programs.
-    pub(crate) code: String,
+    code: String,
     /// Ledger entry in which the refusal is recorded, where it is.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     sequence: Option<u64>,
     #[serde(skip)]
     retry_after_s: Option<u32>,
+}
+
+impl PartialSchema for Problem {
+    fn schema() -> RefOr<Schema> {
+        Fields::schema()
+    }
+}
+
+impl ToSchema for Problem {
+    fn name() -> Cow<'static, str> {
+        Cow::Borrowed("Problem")
+    }
 }
 
 impl Problem {
@@ -38,7 +57,7 @@ impl Problem {
         detail: impl Into<String>,
         detail_ja: impl Into<String>,
     ) -> Self {
-        Self {
+        Self(Box::new(Fields {
             kind: format!("urn:iryonet:problem:{code}"),
             title: status.canonical_reason().unwrap_or("Problem").to_owned(),
             status: status.as_u16(),
@@ -47,24 +66,44 @@ impl Problem {
             code: code.to_owned(),
             sequence: None,
             retry_after_s: None,
-        }
+        }))
     }
 
     /// The refusal stands in the ledger.
     pub(crate) fn recorded(mut self, sequence: u64) -> Self {
-        self.sequence = Some(sequence);
+        self.0.sequence = Some(sequence);
         self
     }
 
     /// The same request may succeed after so many seconds.
     pub(crate) fn retry_after(mut self, seconds: u32) -> Self {
-        self.retry_after_s = Some(seconds);
+        self.0.retry_after_s = Some(seconds);
+        self
+    }
+
+    /// The same under another status.
+    pub(crate) fn with_status(mut self, status: StatusCode) -> Self {
+        self.0.status = status.as_u16();
+        status
+            .canonical_reason()
+            .unwrap_or("Problem")
+            .clone_into(&mut self.0.title);
         self
     }
 
     #[cfg(test)]
     pub(crate) fn status(&self) -> u16 {
-        self.status
+        self.0.status
+    }
+
+    #[cfg(test)]
+    pub(crate) fn code(&self) -> &str {
+        &self.0.code
+    }
+
+    #[cfg(test)]
+    pub(crate) fn detail(&self) -> &str {
+        &self.0.detail
     }
 
     pub(crate) fn bad_request(
@@ -139,15 +178,16 @@ impl Problem {
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
-        let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        let body = serde_json::to_vec(&self).unwrap_or_default();
+        let status =
+            StatusCode::from_u16(self.0.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let body = serde_json::to_vec(&self.0).unwrap_or_default();
         let mut response = (status, body).into_response();
         let headers = response.headers_mut();
         headers.insert(
             header::CONTENT_TYPE,
             HeaderValue::from_static("application/problem+json"),
         );
-        if let Some(seconds) = self.retry_after_s {
+        if let Some(seconds) = self.0.retry_after_s {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
         response

@@ -123,7 +123,7 @@ pub(crate) async fn enrol(
         } => {
             center.outcome(recorded).await?;
             tracing::info!(identity = %issued.identity, fingerprint = %issued.fingerprint, %peer, "enrolled");
-            Ok(Json(answer(&center, issued, &grant)))
+            Ok(Json(answer(&center, *issued, &grant)))
         }
         Tried::Refused { refusal, recorded } => {
             tracing::warn!(code = refusal.code(), %peer, recorded = recorded.is_some(), "an enrolment was refused");
@@ -248,7 +248,7 @@ fn profile(grant: &EnrolmentGrant) -> Profile {
     }
 }
 
-fn answer(center: &Center, issued: Box<Issued>, grant: &EnrolmentGrant) -> Enrolled {
+fn answer(center: &Center, issued: Issued, grant: &EnrolmentGrant) -> Enrolled {
     let (participant, device, gateway) = match grant {
         EnrolmentGrant::Device {
             participant,
@@ -271,13 +271,7 @@ fn answer(center: &Center, issued: Box<Issued>, grant: &EnrolmentGrant) -> Enrol
 /// helps the honest, and whoever can tell used codes from unknown ones already
 /// holds one.
 fn forbidden(refusal: &Refusal) -> Problem {
-    let problem = refusal_problem(refusal);
-    Problem::new(
-        StatusCode::FORBIDDEN,
-        refusal.code(),
-        problem.detail,
-        problem.detail_ja,
-    )
+    refusal_problem(refusal).with_status(StatusCode::FORBIDDEN)
 }
 
 fn too_many(wait_s: u32) -> Problem {

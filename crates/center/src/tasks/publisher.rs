@@ -71,15 +71,13 @@ fn catch_up(center: &Center) -> Result<(), TailError> {
         };
         let complete = last.sequence;
         let read_all = entries.len() < ENTRIES_AT_ONCE;
-        let mut next = applied + 1;
-        for entry in entries {
-            if entry.sequence != next {
+        for (entry, wanted) in entries.into_iter().zip(applied + 1..) {
+            if entry.sequence != wanted {
                 return Err(TailError::Gap {
-                    applied: next - 1,
+                    applied: wanted - 1,
                     found: entry.sequence,
                 });
             }
-            next += 1;
             let events: Vec<Event> = match &entry.outcome {
                 Outcome::Accepted { events } => {
                     serde_json::from_str(events).map_err(|source| TailError::Events {

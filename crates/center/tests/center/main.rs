@@ -1,6 +1,14 @@
 //! A real center on a temporary directory, with real TLS: what it promises to
 //! operators, applicants and gateways.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "helpers outside of #[test] functions are tests too; a broken fixture may stop them at once"
+)]
+
 mod acts;
 mod enrolment;
 mod feed;

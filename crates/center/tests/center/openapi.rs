@@ -72,7 +72,7 @@ impl Judge {
             found => found,
         };
         assert!(
-            described.is_object() && (status < 300 || status >= 400),
+            described.is_object() && !(300..400).contains(&status),
             "{method} {template} answered {status}, which is not described"
         );
         if status < 300 && responses.get(status.to_string()).is_none() {
