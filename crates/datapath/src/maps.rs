@@ -4,9 +4,9 @@
 use aya_ebpf::Global;
 use aya_ebpf::macros::map;
 use aya_ebpf::maps::{Array, HashMap, LruHashMap, PerCpuArray};
+use iryonet_verdict::flows::BUCKET_WORDS;
 use iryonet_verdict::{
-    Binding, Denial, DropKey, EndpointKey, FlowKey, FlowValue, FragmentKey, FragmentValue,
-    LineCounters,
+    Binding, Denial, DropKey, EndpointKey, FragmentKey, FragmentValue, LineCounters,
 };
 
 const BPF_F_MMAPABLE: u32 = 1 << 10;
@@ -29,9 +29,9 @@ pub(crate) static BINDINGS: HashMap<u32, Binding> = HashMap::with_max_entries(1,
 /// Bound /64s, with the interface they are bound to.
 #[map]
 pub(crate) static OWN_PREFIXES: HashMap<u64, u32> = HashMap::with_max_entries(1, 0);
-/// Conversations.
+/// Conversations: buckets of the verdict's own table.
 #[map]
-pub(crate) static FLOWS: LruHashMap<FlowKey, FlowValue> = LruHashMap::with_max_entries(1, 0);
+pub(crate) static FLOWS: Array<[u64; BUCKET_WORDS]> = Array::with_max_entries(1, BPF_F_MMAPABLE);
 /// Fragmented packets on their way.
 #[map]
 pub(crate) static FRAGMENTS: LruHashMap<FragmentKey, FragmentValue> =
@@ -88,6 +88,8 @@ constants! {
     PARTICIPANT_BUCKETS: u32 = 0x6972_79a8;
     /// Buckets of the grants' table.
     GRANT_BUCKETS: u32 = 0x6972_79a9;
+    /// Buckets of the table of conversations.
+    FLOW_BUCKETS: u32 = 0x6972_79ac;
     /// Entries of the ring of refused packets, a power of two, minus 1.
     DENIALS_MASK: u32 = 0x6972_79aa;
     /// 1 in tests that set the clock, else 0.

@@ -7,8 +7,7 @@ use aya_ebpf::helpers::generated::bpf_ktime_get_coarse_ns;
 use aya_ebpf::maps::Array;
 use iryonet_verdict::slot::{self, Seed};
 use iryonet_verdict::{
-    Binding, Denial, DropKey, EndpointKey, FlowKey, FlowValue, FragmentKey, FragmentValue, Hook,
-    Table, World,
+    Binding, Denial, DropKey, EndpointKey, FragmentKey, FragmentValue, Hook, Table, World, flows,
 };
 
 use crate::maps;
@@ -108,8 +107,61 @@ impl slot::Read for Slots {
     }
 }
 
+/// The table of conversations in its map.
+pub(crate) struct Flows;
+
+impl flows::Memory for Flows {
+    type Entry = *mut u64;
+
+    #[inline(always)]
+    fn shape(&self) -> (Seed, u32) {
+        let seed = Seed([maps::SEED_FIRST.load(), maps::SEED_SECOND.load()]);
+        (seed, maps::FLOW_BUCKETS.load())
+    }
+
+    #[inline(always)]
+    fn bucket(&self, index: u32) -> Option<*mut u64> {
+        maps::FLOWS.get_ptr_mut(index).map(|bucket| bucket.cast())
+    }
+
+    #[inline(always)]
+    fn way(&self, first: *mut u64, way: usize) -> *mut u64 {
+        // SAFETY: the verdict asks for ways of one bucket only.
+        unsafe { first.add(way * flows::ENTRY_WORDS) }
+    }
+
+    #[inline(always)]
+    fn load(&self, entry: *mut u64, word: usize) -> u64 {
+        // SAFETY: a word of map memory, which other CPUs may write.
+        unsafe { read_volatile(entry.add(word)) }
+    }
+
+    #[inline(always)]
+    fn store(&self, entry: *mut u64, word: usize, value: u64) {
+        // SAFETY: as above.
+        unsafe { write_volatile(entry.add(word), value) }
+    }
+
+    #[inline(always)]
+    fn replace(&self, entry: *mut u64, word: usize, expected: u64, value: u64) -> bool {
+        let mut found = expected;
+        // SAFETY: as above; the instruction names r0 for what is expected and
+        // what was found.
+        unsafe {
+            core::arch::asm!(
+                "r0 = cmpxchg_64({word} + 0, r0, {value})",
+                word = in(reg) entry.add(word),
+                value = in(reg) value,
+                inout("r0") found,
+                options(nostack, preserves_flags),
+            );
+        }
+        found == expected
+    }
+}
+
 impl World for KernelWorld {
-    type Flow = *mut FlowValue;
+    type Flows<'a> = Flows;
     type Slots<'a> = Slots;
 
     #[inline(always)]
@@ -158,22 +210,8 @@ impl World for KernelWorld {
         maps::BASE_SERVICES.get_ptr(key).is_some()
     }
     #[inline(always)]
-    fn flow(&self, key: &FlowKey) -> Option<(*mut FlowValue, FlowValue)> {
-        let flow = maps::FLOWS.get_ptr_mut(key)?;
-        // SAFETY: map memory stays readable for the length of the program. Were
-        // the entry evicted and given to another flow meanwhile, the generations
-        // read would be that one's: it does not match, or it is one that was
-        // checked for the very same pair of generations.
-        Some((flow, unsafe { read_volatile(flow) }))
-    }
-    #[inline(always)]
-    fn flow_touch(&mut self, flow: *mut FlowValue, now_ns: u64) {
-        // SAFETY: as above; one aligned store of a time.
-        unsafe { write_volatile(&raw mut (*flow).last_seen_ns, now_ns) }
-    }
-    #[inline(always)]
-    fn flow_write(&mut self, key: &FlowKey, value: &FlowValue) -> bool {
-        maps::FLOWS.insert(key, value, u64::from(BPF_ANY)).is_ok()
+    fn flows(&self) -> Flows {
+        Flows
     }
     #[inline(always)]
     fn fragment(&self, key: &FragmentKey) -> Option<FragmentValue> {

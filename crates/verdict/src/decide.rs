@@ -19,7 +19,7 @@ use crate::world::{
     FragmentKey, FragmentValue, Hook, ParticipantSlot, ParticipantState, Table, World,
     flow_idle_max_ns,
 };
-use crate::{DenyReason, slot};
+use crate::{DenyReason, flows, slot};
 
 /// Whether a packet may pass, and if not, why.
 pub type Verdict = Result<(), DenyReason>;
@@ -384,7 +384,7 @@ fn between<W: World, P: Packet + ?Sized>(
 
 #[inline(always)]
 fn conversation<W: World>(
-    world: &mut W,
+    world: &W,
     ip: &Ipv6,
     transport: &Transport,
     source: ParticipantSlot,
@@ -409,15 +409,15 @@ fn conversation<W: World>(
         last_seen_ns: now_ns,
         a_generation: a.generation(),
         b_generation: b.generation(),
-        opened_by_a: u32::from(sender_is_a),
-        zero: 0,
+        opened_by_a: sender_is_a,
     };
 
     // The reason a known conversation was cut for; told instead of the one
     // that its responder would get for opening it the other way round.
     let mut cut = None;
-    if let Some((flow, known)) = world.flow(&key) {
-        let sender_opened = (known.opened_by_a != 0) == sender_is_a;
+    let lookup = flows::find(&world.flows(), &key);
+    if let Some((flow, known)) = lookup.found {
+        let sender_opened = known.opened_by_a == sender_is_a;
         let fits = match transport.role {
             Role::Opening => sender_opened,
             Role::Answer => !sender_opened,
@@ -431,7 +431,7 @@ fn conversation<W: World>(
             if known.a_generation == value.a_generation && known.b_generation == value.b_generation
             {
                 if idle_ns >= FLOW_TOUCH_NS {
-                    world.flow_touch(flow, now_ns);
+                    flows::touch(&world.flows(), flow, now_ns);
                 }
                 return Ok(());
             }
@@ -457,7 +457,7 @@ fn conversation<W: World>(
             match asked {
                 Ok(()) => {
                     value.opened_by_a = known.opened_by_a;
-                    return write(world, &key, &value);
+                    return written(flows::write(&world.flows(), &lookup, &key, &value));
                 }
                 Err(reason) if sender_opened => return Err(reason),
                 Err(reason) => cut = Some(reason),
@@ -486,14 +486,12 @@ fn conversation<W: World>(
     if !destination.is_live() {
         return Err(DenyReason::PeerNotLive);
     }
-    write(world, &key, &value)
+    written(flows::write(&world.flows(), &lookup, &key, &value))
 }
 
-/// Adds or replaces a conversation as a whole. Changing a found one in place
-/// could hit another one that took its memory meanwhile.
 #[inline(always)]
-fn write<W: World>(world: &mut W, key: &FlowKey, value: &FlowValue) -> Verdict {
-    if world.flow_write(key, value) {
+fn written(done: bool) -> Verdict {
+    if done {
         Ok(())
     } else {
         Err(DenyReason::TableUnavailable)
@@ -548,7 +546,7 @@ fn error_about_flow<W: World>(
         quoted.transport.source_port,
         quoted.transport.destination_port,
     );
-    let Some((_, known)) = world.flow(&key) else {
+    let Some((_, known)) = flows::find(&world.flows(), &key).found else {
         return refused;
     };
     let (a, b) = if quoter_is_a {

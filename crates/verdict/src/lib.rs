@@ -11,6 +11,7 @@
 
 pub mod address;
 mod decide;
+pub mod flows;
 #[cfg(feature = "std")]
 pub mod native;
 mod packet;

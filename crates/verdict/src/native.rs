@@ -8,12 +8,13 @@ use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::atomic::AtomicU64;
 
 use crate::address::{participant_of, site_prefix};
+use crate::flows::FlowTable;
 use crate::packet::Packet;
 use crate::policy::{Policy, PolicyError};
 use crate::slot::{self, Seed, Writer};
 use crate::world::{
-    Binding, Denial, DropKey, EndpointKey, FlowKey, FlowValue, FragmentKey, FragmentValue, Hook,
-    LineCounters, ParticipantState, Table, World,
+    Binding, Denial, DropKey, EndpointKey, FragmentKey, FragmentValue, Hook, LineCounters,
+    ParticipantState, Table, World,
 };
 use crate::{DenyReason, Verdict};
 
@@ -32,8 +33,8 @@ pub struct Setting {
     pub participants_max: u32,
     /// Most grants.
     pub grants_max: u32,
-    /// Most conversations; the oldest gives way.
-    pub flows_max: usize,
+    /// Most conversations; those silent for longest give way.
+    pub flows_max: u32,
     /// Hash seed of the slot tables.
     pub seed: Seed,
 }
@@ -47,12 +48,14 @@ impl Default for Setting {
             enrol_port: 4431,
             participants_max: 1 << 16,
             grants_max: 1 << 18,
-            flows_max: 1 << 20,
+            flows_max: 1 << 16,
             seed: Seed([0x9e37_79b9_7f4a_7c15, 0xbf58_476d_1ce4_e5b9]),
         }
     }
 }
 
+/// Most fragmented packets on their way.
+const FRAGMENTS_MAX: usize = 16_384;
 /// Most denials that are kept.
 const DENIALS_MAX: usize = 1024;
 
@@ -69,9 +72,7 @@ pub struct NativeWorld {
     own_prefixes: HashSet<u64, Fast>,
     endpoints: HashMap<EndpointKey, u32, Fast>,
     base_services: HashSet<EndpointKey, Fast>,
-    flow_places: HashMap<FlowKey, usize, Fast>,
-    flows: Vec<(FlowKey, FlowValue)>,
-    flow_next: usize,
+    flows: FlowTable<Box<[AtomicU64]>>,
     fragments: HashMap<FragmentKey, FragmentValue, Fast>,
     counters: BTreeMap<u32, LineCounters>,
     reasons: BTreeMap<DenyReason, u64>,
@@ -100,9 +101,7 @@ impl NativeWorld {
             own_prefixes: HashSet::default(),
             endpoints: HashMap::default(),
             base_services: HashSet::default(),
-            flow_places: HashMap::default(),
-            flows: Vec::new(),
-            flow_next: 0,
+            flows: FlowTable::new(setting.flows_max, seed),
             fragments: HashMap::default(),
             counters: BTreeMap::new(),
             reasons: BTreeMap::new(),
@@ -235,9 +234,7 @@ impl NativeWorld {
 
     /// Forgets conversations and fragments.
     pub fn forget_flows(&mut self) {
-        self.flow_places.clear();
         self.flows.clear();
-        self.flow_next = 0;
         self.fragments.clear();
     }
 
@@ -273,7 +270,7 @@ impl NativeWorld {
 }
 
 impl World for NativeWorld {
-    type Flow = usize;
+    type Flows<'a> = &'a FlowTable<Box<[AtomicU64]>>;
     type Slots<'a> = &'a Writer<Box<[AtomicU64]>>;
 
     fn now_ns(&self) -> u64 {
@@ -312,48 +309,18 @@ impl World for NativeWorld {
     fn is_base_service(&self, key: &EndpointKey) -> bool {
         self.base_services.contains(key)
     }
-    fn flow(&self, key: &FlowKey) -> Option<(usize, FlowValue)> {
-        let place = *self.flow_places.get(key)?;
-        Some((place, self.flows.get(place)?.1))
-    }
-    fn flow_touch(&mut self, flow: usize, now_ns: u64) {
-        if let Some((_, value)) = self.flows.get_mut(flow) {
-            value.last_seen_ns = now_ns;
-        }
-    }
-    fn flow_write(&mut self, key: &FlowKey, value: &FlowValue) -> bool {
-        if let Some(&place) = self.flow_places.get(key) {
-            if let Some((_, old)) = self.flows.get_mut(place) {
-                *old = *value;
-            }
-            return true;
-        }
-        if self.flows.len() < self.setting.flows_max {
-            self.flow_places.insert(*key, self.flows.len());
-            self.flows.push((*key, *value));
-            return true;
-        }
-        let place = self.flow_next;
-        self.flow_next = (place + 1) % self.setting.flows_max.max(1);
-        match self.flows.get_mut(place) {
-            Some(entry) => {
-                self.flow_places.remove(&entry.0);
-                *entry = (*key, *value);
-                self.flow_places.insert(*key, place);
-                true
-            }
-            None => false,
-        }
+    fn flows(&self) -> &FlowTable<Box<[AtomicU64]>> {
+        &self.flows
     }
     fn fragment(&self, key: &FragmentKey) -> Option<FragmentValue> {
         self.fragments.get(key).copied()
     }
     fn fragment_write(&mut self, key: &FragmentKey, value: &FragmentValue) -> bool {
-        if self.fragments.len() >= self.setting.flows_max {
+        if self.fragments.len() >= FRAGMENTS_MAX {
             let now_ns = self.now_ns;
             self.fragments
                 .retain(|_, fragment| fragment.expires_ns > now_ns);
-            if self.fragments.len() >= self.setting.flows_max {
+            if self.fragments.len() >= FRAGMENTS_MAX {
                 return false;
             }
         }

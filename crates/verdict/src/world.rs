@@ -7,7 +7,7 @@
 
 use crate::address::participant_of;
 use crate::packet::{Ipv6, Packet, TRANSPORT_OFFSET, protocol};
-use crate::{DenyReason, slot};
+use crate::{DenyReason, flows, slot};
 
 /// Where on the gateway a packet is looked at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -232,7 +232,6 @@ impl FlowKey {
 
 /// What is known about a conversation that was allowed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[repr(C)]
 pub struct FlowValue {
     /// When a packet of it last passed, to the second: monotonic nanoseconds.
     pub last_seen_ns: u64,
@@ -240,10 +239,8 @@ pub struct FlowValue {
     pub a_generation: u32,
     /// Generation of end b's participant when it was checked.
     pub b_generation: u32,
-    /// 1 when end a opened it, else 0.
-    pub opened_by_a: u32,
-    /// Always 0.
-    pub zero: u32,
+    /// Whether end a opened it.
+    pub opened_by_a: bool,
 }
 
 /// How long a conversation may be silent before its replies need a new opening.
@@ -433,8 +430,10 @@ impl Denial {
 
 /// The tables and the clock, as seen from one packet on one interface.
 pub trait World {
-    /// How a flow that was found is named when it is written.
-    type Flow: Copy;
+    /// The memory of the table of conversations.
+    type Flows<'a>: flows::Memory
+    where
+        Self: 'a;
     /// A slot table's memory.
     type Slots<'a>: slot::Read
     where
@@ -462,12 +461,8 @@ pub trait World {
     fn endpoint(&self, key: &EndpointKey) -> Option<u32>;
     /// Whether an endpoint is a base service.
     fn is_base_service(&self, key: &EndpointKey) -> bool;
-    /// Finds a conversation.
-    fn flow(&self, key: &FlowKey) -> Option<(Self::Flow, FlowValue)>;
-    /// Notes when a conversation that was found was last seen.
-    fn flow_touch(&mut self, flow: Self::Flow, now_ns: u64);
-    /// Adds or replaces a conversation; `false` when the table refuses.
-    fn flow_write(&mut self, key: &FlowKey, value: &FlowValue) -> bool;
+    /// The table of conversations.
+    fn flows(&self) -> Self::Flows<'_>;
     /// Finds a fragmented packet.
     fn fragment(&self, key: &FragmentKey) -> Option<FragmentValue>;
     /// Adds or replaces a fragmented packet; `false` when the table refuses.

@@ -516,7 +516,7 @@ fn native(options: &Options, country: &Country, conversations: &[Conversation]) 
         network: NETWORK,
         participants_max: options.institutions,
         grants_max: options.grants,
-        flows_max: conversations.len(),
+        flows_max: options.flows,
         ..Setting::default()
     });
     for (number, state, generation) in country.participants() {

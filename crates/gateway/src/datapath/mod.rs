@@ -26,6 +26,7 @@ use std::net::Ipv6Addr;
 use std::path::Path;
 
 use iryonet_verdict::policy::PolicyChanges;
+use iryonet_verdict::slot::Seed;
 use iryonet_verdict::{EndpointKey, Hook, address};
 
 pub use config::{Binding, Config, ENDPOINTS_MAX, MINIMUM_MAX, Opened};
@@ -118,28 +119,25 @@ impl Datapath {
     /// # Errors
     /// As [`open`](Self::open).
     pub fn open_unpinned(config: &Config) -> Result<Self, DatapathError> {
-        Self::open_private(config, object::Extras::default())
+        Self::open_private(config, Extras::default())
     }
 
     /// As [`open_unpinned`](Self::open_unpinned), for tests that set the
-    /// programs' clock. A pinned datapath cannot have a test clock.
+    /// programs' clock and know the seed of the tables. A pinned datapath can
+    /// have neither.
     ///
     /// # Errors
     /// As [`open`](Self::open).
-    pub fn open_with_test_clock(config: &Config) -> Result<Self, DatapathError> {
-        Self::open_private(
-            config,
-            object::Extras {
-                test_clock: true,
-                bench_packets: 0,
-            },
-        )
+    pub fn open_for_test(config: &Config, seed: [u64; 2]) -> Result<Self, DatapathError> {
+        let extras = Extras {
+            test_clock: true,
+            seed: Some(Seed(seed)),
+            ..Extras::default()
+        };
+        Self::open_private(config, extras)
     }
 
-    pub(crate) fn open_private(
-        config: &Config,
-        extras: object::Extras,
-    ) -> Result<Self, DatapathError> {
+    pub(crate) fn open_private(config: &Config, extras: Extras) -> Result<Self, DatapathError> {
         config.check()?;
         let mut loaded = object::open_private(config, extras)?;
         let tables = Tables::open(&mut loaded, config)?;
@@ -477,7 +475,13 @@ impl Datapath {
         self.tables.set_test_clock_ns(now_ns)
     }
 
-    /// Forgets all conversations and fragments.
+    /// Conversations in the table, those long silent included.
+    pub fn flow_count(&self) -> usize {
+        self.tables.flow_count()
+    }
+
+    /// Forgets all conversations and fragments. For tests: a packet that is
+    /// looked at meanwhile may be refused.
     ///
     /// # Errors
     /// When the kernel refuses.

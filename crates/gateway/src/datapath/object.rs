@@ -5,8 +5,8 @@ use std::fmt;
 use aya::maps::{Array, Map, MapData};
 use aya::programs::SchedClassifier;
 use aya::{Ebpf, EbpfLoader};
-use iryonet_verdict::Hook;
 use iryonet_verdict::slot::{Seed, buckets_for, memory_buckets};
+use iryonet_verdict::{Hook, flows};
 
 use super::config::Config;
 use super::error::DatapathError;
@@ -45,6 +45,8 @@ pub(super) const PINNED_MAPS: [&str; 14] = [
 pub(crate) struct Extras {
     /// The programs read the clock from a map.
     pub(crate) test_clock: bool,
+    /// The seed of the tables, instead of a random one.
+    pub(crate) seed: Option<Seed>,
     /// Packets of the measuring program; 0 leaves it out.
     pub(crate) bench_packets: u32,
 }
@@ -101,7 +103,7 @@ pub(super) const fn program_name(hook: Hook) -> &'static str {
 }
 
 pub(super) fn open_private(config: &Config, extras: Extras) -> Result<Loaded, DatapathError> {
-    load(config, new_seed(), None, extras)
+    load(config, extras.seed.unwrap_or_else(new_seed), None, extras)
 }
 
 pub(super) fn open_pinned(
@@ -164,6 +166,7 @@ fn load(
     let enrol_port = u32::from(config.enrol_port);
     let participant_buckets = buckets_for(config.participants_max);
     let grant_buckets = buckets_for(config.grants_max);
+    let flow_buckets = flows::buckets_for(config.flows_max);
     let denials_mask = DENIALS - 1;
     let test_clock = u32::from(extras.test_clock);
 
@@ -180,6 +183,7 @@ fn load(
         .override_global("SEED_SECOND", &seed_second, true)
         .override_global("PARTICIPANT_BUCKETS", &participant_buckets, true)
         .override_global("GRANT_BUCKETS", &grant_buckets, true)
+        .override_global("FLOW_BUCKETS", &flow_buckets, true)
         .override_global("DENIALS_MASK", &denials_mask, true)
         .override_global("TEST_CLOCK", &test_clock, true)
         .map_max_entries("PARTICIPANTS", memory_buckets(config.participants_max))
@@ -189,7 +193,7 @@ fn load(
         .map_max_entries("BASE_SERVICES", BASE_SERVICES_MAX)
         .map_max_entries("BINDINGS", config.lines_max)
         .map_max_entries("OWN_PREFIXES", config.lines_max)
-        .map_max_entries("FLOWS", config.flows_max)
+        .map_max_entries("FLOWS", flow_buckets)
         .map_max_entries("FRAGMENTS", FRAGMENTS_MAX)
         // Slot 0 is all that has no binding.
         .map_max_entries("COUNTERS", config.lines_max + 1)

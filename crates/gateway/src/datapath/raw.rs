@@ -1,8 +1,7 @@
 //! Table entries as bytes for the kernel.
 
 use iryonet_verdict::{
-    Binding, Denial, DropKey, EndpointKey, FlowKey, FlowValue, FragmentKey, FragmentValue,
-    LineCounters,
+    Binding, Denial, DropKey, EndpointKey, FragmentKey, FragmentValue, LineCounters,
 };
 
 /// An entry that has the same layout here and in the programs.
@@ -27,8 +26,6 @@ plain! {
     Denial: 64;
     DropKey: 12;
     EndpointKey: 16;
-    FlowKey: 32;
-    FlowValue: 24;
     FragmentKey: 32;
     FragmentValue: 24;
     LineCounters: 48;

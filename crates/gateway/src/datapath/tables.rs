@@ -11,11 +11,12 @@ use std::sync::atomic::AtomicU64;
 
 use aya::Pod;
 use aya::maps::{Array, HashMap, Map, MapData, MapError, PerCpuArray, PerCpuValues};
+use iryonet_verdict::flows::FlowTable;
 use iryonet_verdict::policy::Policy;
 use iryonet_verdict::slot::{BUCKET_SLOTS, Slots, Writer, memory_buckets};
 use iryonet_verdict::{
-    Binding as MapBinding, Denial, DenyReason, DropKey, EndpointKey, FlowKey, FlowValue,
-    FragmentKey, FragmentValue, LineCounters, Table, address,
+    Binding as MapBinding, Denial, DenyReason, DropKey, EndpointKey, FragmentKey, FragmentValue,
+    LineCounters, Table, address, flows,
 };
 use memmap2::{MmapOptions, MmapRaw};
 
@@ -34,14 +35,9 @@ pub(super) struct Shared {
 }
 
 impl Shared {
-    fn open(
-        loaded: &mut Loaded,
-        name: &'static str,
-        entries_max: u32,
-    ) -> Result<Self, DatapathError> {
+    fn open(loaded: &mut Loaded, name: &'static str, slots: usize) -> Result<Self, DatapathError> {
         let map = loaded.take_map(name)?;
         let fd = map_fd(&map, name)?;
-        let slots = memory_buckets(entries_max) as usize * BUCKET_SLOTS;
         let memory = MmapOptions::new()
             .len(slots * size_of::<u64>())
             .map_raw(fd.as_raw_fd())
@@ -66,7 +62,7 @@ pub(super) struct Tables {
     base_services: HashMap<MapData, Raw<EndpointKey>, u32>,
     bindings: HashMap<MapData, u32, Raw<MapBinding>>,
     own_prefixes: HashMap<MapData, u64, u32>,
-    flows: HashMap<MapData, Raw<FlowKey>, Raw<FlowValue>>,
+    flows: FlowTable<Shared>,
     fragments: HashMap<MapData, Raw<FragmentKey>, Raw<FragmentValue>>,
     counters: PerCpuArray<MapData, Raw<LineCounters>>,
     reasons: PerCpuArray<MapData, u64>,
@@ -107,8 +103,11 @@ impl Tables {
                 .ok_or(DatapathError::ObjectLacks { what: "map", name })?;
             reports.push((name, map_fd(map, name)?));
         }
-        let participants = Shared::open(loaded, "PARTICIPANTS", config.participants_max)?;
-        let grants = Shared::open(loaded, "GRANTS", config.grants_max)?;
+        let slots = |entries_max| memory_buckets(entries_max) as usize * BUCKET_SLOTS;
+        let participants = Shared::open(loaded, "PARTICIPANTS", slots(config.participants_max))?;
+        let grants = Shared::open(loaded, "GRANTS", slots(config.grants_max))?;
+        let flow_words = flows::buckets_for(config.flows_max) as usize * flows::BUCKET_WORDS;
+        let flows = FlowTable::over(Shared::open(loaded, "FLOWS", flow_words)?, seed);
         let policy = Policy::new(
             Writer::new(
                 participants,
@@ -128,7 +127,7 @@ impl Tables {
             base_services: open(loaded, "BASE_SERVICES")?,
             bindings: open(loaded, "BINDINGS")?,
             own_prefixes: open(loaded, "OWN_PREFIXES")?,
-            flows: open(loaded, "FLOWS")?,
+            flows,
             fragments: open(loaded, "FRAGMENTS")?,
             counters: open(loaded, "COUNTERS")?,
             reasons: open(loaded, "REASONS")?,
@@ -575,8 +574,12 @@ impl Tables {
             .map_err(writing("TEST_CLOCK_NS"))
     }
 
+    pub(super) fn flow_count(&self) -> usize {
+        self.flows.len()
+    }
+
     pub(super) fn forget_flows(&mut self) -> Result<(), DatapathError> {
-        clear(&mut self.flows, "FLOWS")?;
+        self.flows.clear();
         clear(&mut self.fragments, "FRAGMENTS")
     }
 }

@@ -5,6 +5,7 @@ use std::process::Command;
 use iryonet_gateway::datapath::{Binding, Config, Datapath};
 use iryonet_verdict::address::site_prefix;
 use iryonet_verdict::native::{NativeWorld, Setting};
+use iryonet_verdict::slot::Seed;
 use iryonet_verdict::{Hook, ParticipantState, Verdict};
 use rand::rngs::StdRng;
 use rand::seq::IndexedRandom as _;
@@ -81,6 +82,7 @@ impl Scenario {
     pub(crate) fn new(
         datapath: Datapath,
         config: &Config,
+        tables: [u64; 2],
         interfaces: &Interfaces,
         seed: u64,
     ) -> Self {
@@ -92,8 +94,8 @@ impl Scenario {
             enrol_port: config.enrol_port,
             participants_max: config.participants_max,
             grants_max: config.grants_max,
-            flows_max: config.flows_max as usize,
-            ..Setting::default()
+            flows_max: config.flows_max,
+            seed: Seed(tables),
         });
         let mut scenario = Self {
             rng: StdRng::seed_from_u64(seed),
@@ -196,6 +198,11 @@ impl Scenario {
             "refused packets by interface, participant and reason"
         );
 
+        assert_eq!(
+            self.datapath.flow_count(),
+            self.native.flow_count(),
+            "conversations"
+        );
         let zero = iryonet_verdict::LineCounters::default();
         let slot_0 = self.native.counters().get(&0).copied().unwrap_or(zero);
         assert_eq!(self.datapath.unbound_counters().unwrap(), slot_0);
@@ -280,7 +287,7 @@ impl Scenario {
 
     fn change(&mut self) {
         let participant = self.rng.random_range(1..=PARTICIPANTS);
-        match self.rng.random_range(0..12) {
+        match self.rng.random_range(0..16) {
             0 => {
                 let states = [
                     ParticipantState::Quarantined,
@@ -296,7 +303,7 @@ impl Scenario {
                 self.native.remove_participant(participant);
                 self.datapath.remove_participant(participant);
             }
-            2 => self.set_participant(participant, ParticipantState::Live, 1),
+            2 | 12 | 13 => self.set_participant(participant, ParticipantState::Live, 1),
             3 | 4 => {
                 let service = self.rng.random_range(0..10);
                 self.set_grant(participant, service);

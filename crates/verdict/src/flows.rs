@@ -1,0 +1,504 @@
+//! The table of conversations: set-associative, without locks, and the same
+//! code in the kernel and natively, so that even what is forgotten when the
+//! table is full is the same in both.
+//!
+//! A conversation takes one cache line. Four of them make a bucket; a
+//! conversation lives in the first of its two buckets that had room when it was
+//! opened. Nothing is ever taken out, only overwritten: while a first bucket has
+//! an empty place, nothing of it can be in the second, and a look-up ends there.
+//! When both are full, the one that was silent for longest gives way.
+//!
+//! An entry is read and written by several CPUs at once. Its head holds a
+//! version that is odd while somebody writes; a writer claims an entry by
+//! compare-and-exchange, and a reader believes what it read only if the head
+//! has not changed. Were a torn entry believed all the same, its generations
+//! would not match those of its participants, since no two participants ever
+//! have the same one, and it would be checked again.
+
+use crate::slot::Seed;
+use crate::world::{FlowKey, FlowValue};
+
+/// Conversations in a bucket.
+pub const BUCKET_WAYS: usize = 4;
+/// Words of a conversation: one cache line.
+pub const ENTRY_WORDS: usize = 8;
+/// Words of a bucket.
+pub const BUCKET_WORDS: usize = BUCKET_WAYS * ENTRY_WORDS;
+
+/// Head: tag 32 | version 32. A tag of 0 is an empty place.
+const HEAD: usize = 0;
+const A_LOW: usize = 1;
+const B_LOW: usize = 2;
+const HIGHS: usize = 3;
+/// Ports and protocol, and who opened it.
+const PORTS: usize = 4;
+const GENERATIONS: usize = 5;
+const LAST_SEEN: usize = 6;
+
+const OPENED_BY_A: u64 = 1 << 63;
+
+/// Buckets for `flows` conversations: twice the places, so that hardly any two
+/// that are alive get into each other's way.
+pub const fn buckets_for(flows: u32) -> u32 {
+    let buckets = flows.div_ceil(2);
+    if buckets < 2 { 2 } else { buckets }
+}
+
+/// How the table's memory is reached.
+pub trait Memory {
+    /// An entry.
+    type Entry: Copy;
+    /// The seed and the number of buckets.
+    fn shape(&self) -> (Seed, u32);
+    /// The first entry of a bucket, or `None` when there is no such bucket.
+    fn bucket(&self, index: u32) -> Option<Self::Entry>;
+    /// The entry `way` places on in the same bucket.
+    fn way(&self, first: Self::Entry, way: usize) -> Self::Entry;
+    /// Reads a word.
+    fn load(&self, entry: Self::Entry, word: usize) -> u64;
+    /// Writes a word.
+    fn store(&self, entry: Self::Entry, word: usize, value: u64);
+    /// Replaces a word if it is as expected, in order with all other accesses.
+    fn replace(&self, entry: Self::Entry, word: usize, expected: u64, value: u64) -> bool;
+}
+
+/// What looking for a conversation found.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Lookup<E> {
+    hash: u64,
+    pub(crate) found: Option<(E, FlowValue)>,
+}
+
+struct Packed {
+    a_low: u64,
+    b_low: u64,
+    highs: u64,
+    ports: u64,
+}
+
+#[inline(always)]
+fn pack(key: &FlowKey) -> Packed {
+    Packed {
+        a_low: key.a_low,
+        b_low: key.b_low,
+        highs: (key.a_high as u64) << 32 | key.b_high as u64,
+        ports: (key.a_port as u64) << 32 | (key.b_port as u64) << 16 | key.protocol as u64,
+    }
+}
+
+#[inline(always)]
+fn hash(key: &Packed, Seed([first, second]): Seed) -> u64 {
+    let mut h = first;
+    // The words that one sender can choose are not next to each other.
+    h = (h ^ key.a_low).wrapping_mul(0xd6e8_feb8_6659_fd93);
+    h ^= h >> 32;
+    h = (h ^ key.highs).wrapping_mul(0xff51_afd7_ed55_8ccd);
+    h ^= h >> 29;
+    h = (h ^ key.b_low).wrapping_mul(0xd6e8_feb8_6659_fd93);
+    h ^= h >> 32;
+    h = (h ^ key.ports ^ second).wrapping_mul(0xff51_afd7_ed55_8ccd);
+    h ^= h >> 29;
+    h.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ h >> 32
+}
+
+#[inline(always)]
+fn first_bucket(hash: u64, buckets: u32) -> u32 {
+    (((hash >> 32) * buckets as u64) >> 32) as u32
+}
+
+#[inline(always)]
+fn second_bucket(hash: u64, buckets: u32) -> u32 {
+    (((hash & 0xffff_ffff) * buckets as u64) >> 32) as u32
+}
+
+#[inline(always)]
+fn tag(hash: u64) -> u64 {
+    (hash.wrapping_mul(0xc4ce_b9fe_1a85_ec53) >> 32) | 1
+}
+
+/// Finds a conversation.
+#[inline(always)]
+pub(crate) fn find<M: Memory>(memory: &M, key: &FlowKey) -> Lookup<M::Entry> {
+    let packed = pack(key);
+    let (seed, buckets) = memory.shape();
+    let hash = hash(&packed, seed);
+    let mut found = None;
+    if let Some(first) = memory.bucket(first_bucket(hash, buckets)) {
+        let (entry, full) = scan(memory, first, &packed, tag(hash));
+        found = entry;
+        if found.is_none()
+            && full
+            && let Some(second) = memory.bucket(second_bucket(hash, buckets))
+        {
+            found = scan(memory, second, &packed, tag(hash)).0;
+        }
+    }
+    Lookup { hash, found }
+}
+
+/// Looks through a bucket, and tells whether it is full.
+#[inline(always)]
+fn scan<M: Memory>(
+    memory: &M,
+    bucket: M::Entry,
+    key: &Packed,
+    tag: u64,
+) -> (Option<(M::Entry, FlowValue)>, bool) {
+    let mut way = 0;
+    while way < BUCKET_WAYS {
+        let entry = memory.way(bucket, way);
+        let head = memory.load(entry, HEAD);
+        if head >> 32 == tag && head & 1 == 0 {
+            let ports = memory.load(entry, PORTS);
+            let generations = memory.load(entry, GENERATIONS);
+            let last_seen_ns = memory.load(entry, LAST_SEEN);
+            if ports & !OPENED_BY_A == key.ports
+                && memory.load(entry, A_LOW) == key.a_low
+                && memory.load(entry, B_LOW) == key.b_low
+                && memory.load(entry, HIGHS) == key.highs
+                && memory.load(entry, HEAD) == head
+            {
+                let value = FlowValue {
+                    last_seen_ns,
+                    a_generation: (generations >> 32) as u32,
+                    b_generation: generations as u32,
+                    opened_by_a: ports & OPENED_BY_A != 0,
+                };
+                return (Some((entry, value)), true);
+            }
+        }
+        if head >> 32 == 0 && head & 1 == 0 {
+            // Places fill from the front, so nothing is behind an empty one.
+            return (None, false);
+        }
+        way += 1;
+    }
+    (None, true)
+}
+
+/// Notes when a conversation was last seen. Should its place have been given to
+/// another one meanwhile, that one merely counts as seen.
+#[inline(always)]
+pub(crate) fn touch<M: Memory>(memory: &M, entry: M::Entry, now_ns: u64) {
+    memory.store(entry, LAST_SEEN, now_ns);
+}
+
+/// Writes a conversation, where it was found or in the place of the one that
+/// was silent for longest; `false` when other CPUs took every place tried.
+#[inline(always)]
+pub(crate) fn write<M: Memory>(
+    memory: &M,
+    lookup: &Lookup<M::Entry>,
+    key: &FlowKey,
+    value: &FlowValue,
+) -> bool {
+    let packed = pack(key);
+    if let Some((entry, _)) = lookup.found
+        && put(memory, entry, tag(lookup.hash), &packed, value)
+    {
+        return true;
+    }
+    let (_, buckets) = memory.shape();
+    let mut tries = 0;
+    while tries < 2 {
+        let Some(victim) = victim(memory, lookup.hash, buckets) else {
+            return false;
+        };
+        if put(memory, victim, tag(lookup.hash), &packed, value) {
+            return true;
+        }
+        tries += 1;
+    }
+    false
+}
+
+/// An empty place, else the one that was silent for longest.
+#[inline(always)]
+fn victim<M: Memory>(memory: &M, hash: u64, buckets: u32) -> Option<M::Entry> {
+    let first = memory.bucket(first_bucket(hash, buckets))?;
+    let (mut oldest, seen_ns) = quietest(memory, first);
+    if seen_ns != 0 {
+        let second = memory.bucket(second_bucket(hash, buckets))?;
+        let (other, other_seen_ns) = quietest(memory, second);
+        if other_seen_ns < seen_ns {
+            oldest = other;
+        }
+    }
+    Some(oldest)
+}
+
+/// The entry of a bucket that was silent for longest, and since when; 0 for an
+/// empty place.
+#[inline(always)]
+fn quietest<M: Memory>(memory: &M, bucket: M::Entry) -> (M::Entry, u64) {
+    let mut oldest = bucket;
+    let mut oldest_ns = u64::MAX;
+    let mut way = 0;
+    while way < BUCKET_WAYS {
+        let entry = memory.way(bucket, way);
+        if memory.load(entry, HEAD) >> 32 == 0 {
+            return (entry, 0);
+        }
+        let seen_ns = memory.load(entry, LAST_SEEN);
+        if seen_ns < oldest_ns {
+            oldest = entry;
+            oldest_ns = seen_ns;
+        }
+        way += 1;
+    }
+    (oldest, oldest_ns.max(1))
+}
+
+/// Claims an entry, fills it, and gives it free; `false` when another CPU has it.
+#[inline(always)]
+fn put<M: Memory>(memory: &M, entry: M::Entry, tag: u64, key: &Packed, value: &FlowValue) -> bool {
+    let head = memory.load(entry, HEAD);
+    let version = head & 0xffff_ffff;
+    if version & 1 != 0 {
+        return false;
+    }
+    let claimed = tag << 32 | (version + 1);
+    if !memory.replace(entry, HEAD, head, claimed) {
+        return false;
+    }
+    memory.store(entry, A_LOW, key.a_low);
+    memory.store(entry, B_LOW, key.b_low);
+    memory.store(entry, HIGHS, key.highs);
+    memory.store(
+        entry,
+        PORTS,
+        key.ports | if value.opened_by_a { OPENED_BY_A } else { 0 },
+    );
+    memory.store(
+        entry,
+        GENERATIONS,
+        (value.a_generation as u64) << 32 | value.b_generation as u64,
+    );
+    memory.store(entry, LAST_SEEN, value.last_seen_ns);
+    memory.replace(
+        entry,
+        HEAD,
+        claimed,
+        tag << 32 | ((version + 2) & 0xffff_ffff),
+    )
+}
+
+#[cfg(feature = "std")]
+mod native {
+    use core::sync::atomic::{AtomicU64, Ordering};
+
+    use super::{BUCKET_WORDS, ENTRY_WORDS, HEAD, Memory, buckets_for};
+    use crate::slot::{Seed, Slots};
+
+    /// A table in memory of this process, or mapped into it.
+    #[derive(Debug)]
+    pub struct FlowTable<S> {
+        words: S,
+        seed: Seed,
+    }
+
+    impl FlowTable<Box<[AtomicU64]>> {
+        /// An empty table.
+        pub fn new(flows: u32, seed: Seed) -> Self {
+            let words = buckets_for(flows) as usize * BUCKET_WORDS;
+            Self::over((0..words).map(|_| AtomicU64::new(0)).collect(), seed)
+        }
+    }
+
+    impl<S: Slots> FlowTable<S> {
+        /// Takes a table over.
+        pub fn over(words: S, seed: Seed) -> Self {
+            Self { words, seed }
+        }
+
+        /// Conversations in the table, those long silent included.
+        pub fn len(&self) -> usize {
+            let heads = self.words.slots().iter().skip(HEAD).step_by(ENTRY_WORDS);
+            heads
+                .filter(|head| head.load(Ordering::Relaxed) >> 32 != 0)
+                .count()
+        }
+
+        /// Whether the table is empty.
+        pub fn is_empty(&self) -> bool {
+            self.len() == 0
+        }
+
+        /// Forgets all conversations. Not to be done while others write.
+        pub fn clear(&self) {
+            for word in self.words.slots() {
+                word.store(0, Ordering::Relaxed);
+            }
+        }
+
+        fn word(&self, place: usize) -> Option<&AtomicU64> {
+            self.words.slots().get(place)
+        }
+    }
+
+    impl<S: Slots> Memory for &FlowTable<S> {
+        type Entry = usize;
+
+        fn shape(&self) -> (Seed, u32) {
+            let buckets = self.words.slots().len() / BUCKET_WORDS;
+            (self.seed, u32::try_from(buckets).unwrap_or(u32::MAX))
+        }
+
+        fn bucket(&self, index: u32) -> Option<usize> {
+            let place = index as usize * BUCKET_WORDS;
+            (place < self.words.slots().len()).then_some(place)
+        }
+
+        fn way(&self, first: usize, way: usize) -> usize {
+            first + way * ENTRY_WORDS
+        }
+
+        fn load(&self, entry: usize, word: usize) -> u64 {
+            self.word(entry + word)
+                .map_or(0, |word| word.load(Ordering::Acquire))
+        }
+
+        fn store(&self, entry: usize, word: usize, value: u64) {
+            if let Some(word) = self.word(entry + word) {
+                word.store(value, Ordering::Relaxed);
+            }
+        }
+
+        fn replace(&self, entry: usize, word: usize, expected: u64, value: u64) -> bool {
+            self.word(entry + word).is_some_and(|word| {
+                word.compare_exchange(expected, value, Ordering::AcqRel, Ordering::Relaxed)
+                    .is_ok()
+            })
+        }
+    }
+}
+
+#[cfg(feature = "std")]
+pub use native::FlowTable;
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const SEED: Seed = Seed([11, 13]);
+
+    fn key(number: u32) -> FlowKey {
+        FlowKey {
+            a_low: u64::from(number),
+            b_low: 1,
+            a_high: number,
+            b_high: 2,
+            a_port: number as u16,
+            b_port: 443,
+            protocol: 6,
+            zero: [0; 3],
+        }
+    }
+
+    fn value(generation: u32, seen_ns: u64) -> FlowValue {
+        FlowValue {
+            last_seen_ns: seen_ns,
+            a_generation: generation,
+            b_generation: 7,
+            opened_by_a: generation.is_multiple_of(2),
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_found_is_what_was_last_written(
+            steps in prop::collection::vec((0u32..500, 1u32..1000), 1..800),
+        ) {
+            let table = FlowTable::new(64, SEED);
+            let mut model = BTreeMap::new();
+            for (now, (number, generation)) in steps.into_iter().enumerate() {
+                let lookup = find(&&table, &key(number));
+                if let Some((_, found)) = lookup.found {
+                    prop_assert_eq!(Some(&found), model.get(&number));
+                }
+                let value = value(generation, now as u64 + 1);
+                prop_assert!(write(&&table, &lookup, &key(number), &value));
+                model.insert(number, value);
+                prop_assert_eq!(find(&&table, &key(number)).found.map(|f| f.1), Some(value));
+            }
+            prop_assert!(table.len() <= model.len(), "no conversation is there twice");
+        }
+    }
+
+    #[test]
+    fn a_table_keeps_nearly_all_of_the_conversations_that_it_is_made_for() {
+        let table = FlowTable::new(10_000, SEED);
+        for number in 0..10_000 {
+            let lookup = find(&&table, &key(number));
+            assert!(write(
+                &&table,
+                &lookup,
+                &key(number),
+                &value(1, u64::from(number) + 1)
+            ));
+        }
+        let kept = (0..10_000)
+            .filter(|&n| find(&&table, &key(n)).found.is_some())
+            .count();
+        assert!(kept > 9_600, "kept {kept} of 10,000");
+        assert_eq!(kept, table.len());
+    }
+
+    #[test]
+    fn the_one_that_was_silent_for_longest_gives_way() {
+        let table = FlowTable::new(4, SEED);
+        let mut written: Vec<u32> = Vec::new();
+        let mut number = 0;
+        while table.len() < 2 * BUCKET_WAYS {
+            number += 1;
+            let lookup = find(&&table, &key(number));
+            write(
+                &&table,
+                &lookup,
+                &key(number),
+                &value(1, u64::from(number) * 10),
+            );
+            written.retain(|&n| find(&&table, &key(n)).found.is_some());
+            written.push(number);
+        }
+        // The oldest speaks again; the next one in its bucket has to go instead.
+        let oldest = written[0];
+        let (entry, _) = find(&&table, &key(oldest)).found.unwrap();
+        touch(&&table, entry, 1_000_000);
+        for more in 1..=3 {
+            let new = number + more;
+            let lookup = find(&&table, &key(new));
+            write(&&table, &lookup, &key(new), &value(1, 2_000_000));
+            assert!(find(&&table, &key(oldest)).found.is_some());
+        }
+    }
+
+    #[test]
+    fn writers_and_readers_at_once_never_show_a_torn_conversation() {
+        let table = FlowTable::new(8, SEED);
+        std::thread::scope(|scope| {
+            for thread in 0..3u32 {
+                let table = &table;
+                scope.spawn(move || {
+                    for step in 0..60_000u32 {
+                        let number = step.wrapping_mul(2_654_435_761) % 40 + thread;
+                        let lookup = find(&table, &key(number));
+                        if let Some((_, found)) = lookup.found {
+                            assert_eq!(found.a_generation, number, "another one's generation");
+                        }
+                        write(
+                            &table,
+                            &lookup,
+                            &key(number),
+                            &value(number, u64::from(step)),
+                        );
+                    }
+                });
+            }
+        });
+    }
+}
