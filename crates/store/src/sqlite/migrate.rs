@@ -56,3 +56,34 @@ pub(super) fn run(connection: &mut Connection, home: &str) -> Result<(), StoreEr
         transaction.commit().map_err(failed)?;
     }
 }
+
+/// Is it a registry of exactly this layout? Changes nothing.
+pub(super) fn check(connection: &Connection, home: &str) -> Result<(), StoreError> {
+    let number = |name: &str| {
+        connection
+            .pragma_query_value(None, name, |row| row.get::<_, i32>(0))
+            .map_err(|error| classify(home, "read its layout", error))
+    };
+    let damaged = |what: &str| StoreError::Damaged {
+        home: home.to_owned(),
+        what: what.to_owned(),
+    };
+    if number("application_id")? != APPLICATION_ID {
+        return Err(damaged(
+            "it is not a registry of this network; name the center's registry.sqlite",
+        ));
+    }
+    let found = u32::try_from(number("user_version")?).unwrap_or(u32::MAX);
+    let known = STEPS.len() as u32;
+    match found.cmp(&known) {
+        std::cmp::Ordering::Equal => Ok(()),
+        std::cmp::Ordering::Greater => Err(StoreError::Newer {
+            home: home.to_owned(),
+            found,
+            known,
+        }),
+        std::cmp::Ordering::Less => Err(damaged(
+            "it has the layout of an earlier release; start the center once, which brings it up to date",
+        )),
+    }
+}

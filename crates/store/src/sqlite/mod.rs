@@ -92,12 +92,54 @@ impl SqliteStore {
     }
 }
 
+impl SqliteStore {
+    /// Opens a file that is there, for reading only: nothing is made, no layout
+    /// is brought up to date, and every act fails. What verification and
+    /// searching beside a running center need.
+    ///
+    /// # Errors
+    /// When the file is not there, is something else, or has another layout
+    /// than this release's.
+    pub fn open_read_only(path: &Path) -> Result<Self, StoreError> {
+        let home = path.display().to_string();
+        let open = |path: &Path, wait_ms: u64| {
+            let connection = Connection::open_with_flags(
+                path,
+                OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX,
+            )?;
+            connection.busy_timeout(std::time::Duration::from_millis(wait_ms))?;
+            connection.set_prepared_statement_cache_capacity(128);
+            connection.pragma_update(None, "trusted_schema", false)?;
+            Ok(connection)
+        };
+        let options = SqliteOptions::default();
+        let first = open(path, options.wait_ms).map_err(|error| classify(&home, "open", error))?;
+        migrate::check(&first, &home)?;
+        let opener = |path: PathBuf, wait_ms: u64| move || open(&path, wait_ms);
+        Ok(Self {
+            writer: Pool::new(
+                1,
+                options.wait_ms,
+                Vec::new(),
+                Box::new(opener(path.to_owned(), options.wait_ms)),
+            ),
+            readers: Pool::new(
+                options.readers,
+                options.wait_ms,
+                vec![first],
+                Box::new(opener(path.to_owned(), options.wait_ms)),
+            ),
+            home,
+        })
+    }
+}
+
 impl Store for SqliteStore {
     fn write(&self, act: &mut Act<'_>) -> Result<(), StoreError> {
         let mut lent = self.writer.lend(&self.home)?;
         let connection = lent.connection();
         connection
-            .execute_batch("BEGIN IMMEDIATE")
+            .execute_batch("SAVEPOINT x; RELEASE x")
             .map_err(|error| classify(&self.home, "begin an act", error))?;
         let mut session = Session::new(connection, &self.home);
         let done = act(&mut session).and_then(|()| {
