@@ -102,13 +102,7 @@ impl Lab {
     /// # Errors
     /// When the kernel refuses.
     pub fn enter(&self, name: &str) -> Result<(), LabError> {
-        let path = self.path(name);
-        let system = |source| LabError::System {
-            what: format!("enter {}", path.display()),
-            source,
-        };
-        let file = File::open(&path).map_err(system)?;
-        setns(file, CloneFlags::CLONE_NEWNET).map_err(|errno| system(errno.into()))
+        enter_file(&self.path(name))
     }
 
     /// Runs `ip` commands, in a namespace or outside of all.
@@ -152,6 +146,19 @@ impl Drop for Lab {
             let _ = Command::new("ip").args(["netns", "delete", name]).status();
         }
     }
+}
+
+/// Moves the calling thread into the namespace that a file stands for.
+///
+/// # Errors
+/// When the kernel refuses.
+pub fn enter_file(path: &Path) -> Result<(), LabError> {
+    let system = |source| LabError::System {
+        what: format!("enter {}", path.display()),
+        source,
+    };
+    let file = File::open(path).map_err(system)?;
+    setns(file, CloneFlags::CLONE_NEWNET).map_err(|errno| system(errno.into()))
 }
 
 fn finish(mut command: Command, input: Option<&str>) -> Result<String, LabError> {

@@ -1,0 +1,105 @@
+//! `iryonet bench`: figures that anybody can reproduce.
+
+use crate::output;
+use clap::{Args, Subcommand};
+use serde_json::Value;
+use std::process::ExitCode;
+
+/// Arguments of `bench`.
+#[derive(Args)]
+pub(crate) struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+    /// The figures as JSON.
+    #[arg(long, global = true)]
+    json: bool,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// The verdict: memory, load, cost per packet in the kernel, decisions per second.
+    Verdict {
+        /// Participants in the tables.
+        #[arg(long, default_value_t = 600_000)]
+        institutions: u32,
+        /// Grants in the tables.
+        #[arg(long, default_value_t = 3_000_000)]
+        grants: u32,
+        /// Size of the flow table.
+        #[arg(long, default_value_t = 1_000_000)]
+        flows: u32,
+    },
+    /// From the center's answer to a revocation until both gateways refuse.
+    Revoke {
+        /// Institutions in the center and in the gateways.
+        #[arg(long, default_value_t = 600_000)]
+        institutions: u32,
+        /// Revocations measured.
+        #[arg(long, default_value_t = 200)]
+        revocations: u32,
+    },
+    /// iperf3 through the loaded datapath against the bare path.
+    Throughput {
+        /// Participants in the tables.
+        #[arg(long, default_value_t = 600_000)]
+        institutions: u32,
+        /// Grants in the tables.
+        #[arg(long, default_value_t = 3_000_000)]
+        grants: u32,
+        /// Rounds; each measures both arms once.
+        #[arg(long, default_value_t = 9)]
+        rounds: u32,
+        /// Seconds per measurement.
+        #[arg(long, default_value_t = 3)]
+        seconds: u32,
+    },
+}
+
+pub(crate) fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
+    let report: Value = match arguments.command {
+        Command::Verdict {
+            institutions,
+            grants,
+            flows,
+        } => {
+            let options = iryonet_gateway::bench::verdict::Options {
+                institutions,
+                grants,
+                flows,
+            };
+            serde_json::to_value(iryonet_gateway::bench::verdict::run(&options)?)?
+        }
+        Command::Revoke {
+            institutions,
+            revocations,
+        } => {
+            let options = iryonet_bench::revoke::Options {
+                institutions,
+                revocations,
+            };
+            serde_json::to_value(iryonet_bench::revoke::run(&options)?)?
+        }
+        Command::Throughput {
+            institutions,
+            grants,
+            rounds,
+            seconds,
+        } => {
+            let options = iryonet_bench::throughput::Options {
+                institutions,
+                grants,
+                rounds,
+                seconds,
+            };
+            serde_json::to_value(iryonet_bench::throughput::run(&options)?)?
+        }
+    };
+    output::show(&report, arguments.json);
+    // A promise that was not kept is a failure, also for a script.
+    let kept = report.get("ok").and_then(Value::as_bool).unwrap_or(false);
+    Ok(if kept {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::from(1)
+    })
+}
