@@ -139,7 +139,7 @@ impl Store for SqliteStore {
         let mut lent = self.writer.lend(&self.home)?;
         let connection = lent.connection();
         connection
-            .execute_batch("SAVEPOINT x; RELEASE x")
+            .execute_batch("BEGIN IMMEDIATE")
             .map_err(|error| classify(&self.home, "begin an act", error))?;
         let mut session = Session::new(connection, &self.home);
         let done = act(&mut session).and_then(|()| {
