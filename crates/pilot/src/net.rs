@@ -5,6 +5,7 @@
 use crate::command::Call;
 use crate::error::PilotError;
 use crate::plan::{NETNS_DIR, Plan};
+use iryonet_domain::NetworkPrefix;
 use std::collections::BTreeSet;
 use std::net::Ipv6Addr;
 use std::path::{Path, PathBuf};
@@ -120,12 +121,20 @@ pub(crate) fn address_host(
     )
 }
 
+/// A better metric than the agent's routes have, the unreachable one that it
+/// leaves behind among them.
+const BY_HAND: &str = "512";
+
 /// Makes a box route without any agent: what a device does that never enrolled,
 /// or that is in the wrong hands.
 ///
 /// # Errors
 /// When `ip` or `sysctl` refuses.
-pub(crate) fn route_without_agent(namespace: &str, inside: Ipv6Addr) -> Result<(), PilotError> {
+pub(crate) fn route_by_hand(
+    namespace: &str,
+    inside: Ipv6Addr,
+    network: NetworkPrefix,
+) -> Result<(), PilotError> {
     Call::inside(namespace, "sysctl")
         .args(["-q", "-w", "net.ipv6.conf.all.forwarding=1"])
         .run("making the box forward")?;
@@ -137,12 +146,16 @@ pub(crate) fn route_without_agent(namespace: &str, inside: Ipv6Addr) -> Result<(
                 "address replace {inside}/64 dev {} nodad",
                 crate::plan::LAN_INTERFACE
             ),
-            format!(
-                "route replace default via {} dev {}",
-                crate::plan::GATEWAY_LINK_LOCAL,
-                crate::plan::LINE_INTERFACE
-            ),
+            format!("route replace {}", by_hand(network)),
         ],
+    )
+}
+
+fn by_hand(network: NetworkPrefix) -> String {
+    format!(
+        "{network} via {} dev {} metric {BY_HAND}",
+        crate::plan::GATEWAY_LINK_LOCAL,
+        crate::plan::LINE_INTERFACE
     )
 }
 
@@ -150,14 +163,11 @@ pub(crate) fn route_without_agent(namespace: &str, inside: Ipv6Addr) -> Result<(
 ///
 /// # Errors
 /// When `ip` cannot be run. That there was no such route is no error.
-pub(crate) fn forget_route(namespace: &str) -> Result<(), PilotError> {
+pub(crate) fn forget_route(namespace: &str, network: NetworkPrefix) -> Result<(), PilotError> {
+    let route = by_hand(network);
     Call::new("ip")
-        .args(["-n", namespace, "route", "del", "default", "via"])
-        .args([
-            crate::plan::GATEWAY_LINK_LOCAL,
-            "dev",
-            crate::plan::LINE_INTERFACE,
-        ])
+        .args(["-n", namespace, "route", "del"])
+        .args(route.split(' '))
         .outcome()?;
     Ok(())
 }

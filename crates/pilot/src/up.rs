@@ -344,7 +344,7 @@ fn raise_box(
         start_agent(plan, operator, key)?;
         "enrolled, attached"
     } else {
-        net::route_without_agent(&plan.box_namespace(key), inside)?;
+        net::route_by_hand(&plan.box_namespace(key), inside, plan.region().network)?;
         "never enrols; forwards all the same"
     };
     let lan = plan.lan_namespace(key);

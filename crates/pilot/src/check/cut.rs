@@ -96,7 +96,11 @@ fn after_revocation(
     // in the wrong hands would not.
     let raised = check.state.site(check.plan, &site.key)?;
     let inside = plan::box_host(raised.prefix(check.plan));
-    net::route_without_agent(&check.plan.box_namespace(&site.key), inside)?;
+    net::route_by_hand(
+        &check.plan.box_namespace(&site.key),
+        inside,
+        check.plan.region().network,
+    )?;
     let mark = files::mark(&provider);
     let port = service.port;
     check.refused(
@@ -114,7 +118,10 @@ fn after_revocation(
         &["revoked"],
         |check| attach::agent_once(check, &site.key, &config),
     )?;
-    net::forget_route(&check.plan.box_namespace(&site.key))?;
+    net::forget_route(
+        &check.plan.box_namespace(&site.key),
+        check.plan.region().network,
+    )?;
     up::enrol(check.plan, &check.operator, site, raised, true)?;
     up::start_agent(check.plan, &check.operator, &site.key)?;
     reach::granted(check, site, service, "enrolled anew")
@@ -143,7 +150,10 @@ pub(crate) fn quarantine(check: &mut Check<'_>) -> Result<(), PilotError> {
         &["participant", "release", &number],
     )?;
     tried?;
-    net::forget_route(&check.plan.box_namespace(&site.key))?;
+    net::forget_route(
+        &check.plan.box_namespace(&site.key),
+        check.plan.region().network,
+    )?;
     up::start_agent(check.plan, &check.operator, &site.key)?;
     reach::granted(check, &site, &service, "released from quarantine")
 }
@@ -164,7 +174,11 @@ fn quarantined(
         |check| attach::agent_once(check, &site.key, &config),
     )?;
     let inside = plan::box_host(raised.prefix(check.plan));
-    net::route_without_agent(&check.plan.box_namespace(&site.key), inside)?;
+    net::route_by_hand(
+        &check.plan.box_namespace(&site.key),
+        inside,
+        check.plan.region().network,
+    )?;
     let provider = check.region_site(&service.provider)?;
     let target = check
         .state

@@ -176,7 +176,10 @@ impl Check<'_> {
                 continue;
             }
             self.end(&agent);
-            crate::net::forget_route(&self.plan.box_namespace(&site.key))?;
+            crate::net::forget_route(
+                &self.plan.box_namespace(&site.key),
+                self.plan.region().network,
+            )?;
             if up::start_agent(self.plan, &self.operator, &site.key).is_err() {
                 // Its certificate may be revoked.
                 self.end(&agent);
