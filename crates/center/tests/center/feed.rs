@@ -1,14 +1,17 @@
 //! The device listener: the policy feed.
 
-use crate::support::{Enrolled, Feed, World, key_and_csr, make_ca, now};
+use crate::support::{Enrolled, Feed, Ground, World, key_and_csr, make_ca, now};
 use hyper::StatusCode;
 use iryonet_authority::profile::ServerNames;
 use iryonet_authority::{Csr, Profile};
 use iryonet_registry::Command;
-use iryonet_store::SqliteStore;
+use iryonet_store::store::{Act, Look};
+use iryonet_store::{SqliteStore, Store, StoreError};
 use iryonet_tls::LocalIdentity;
 use iryonet_wire::feed::{Change, Condition};
 use serde_json::json;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 #[tokio::test(flavor = "multi_thread")]
@@ -102,6 +105,57 @@ async fn an_answered_act_is_with_the_gateway_within_milliseconds() {
         behind.last().unwrap()
     );
     assert!(*p99 < Duration::from_millis(500), "{behind:?}");
+}
+
+/// A store whose first read after each write is slow: the publisher's.
+struct SlowToFollow {
+    store: SqliteStore,
+    slow: AtomicBool,
+}
+
+impl Store for SlowToFollow {
+    fn write(&self, act: &mut Act<'_>) -> Result<(), StoreError> {
+        let done = self.store.write(act);
+        self.slow.store(true, Ordering::SeqCst);
+        done
+    }
+
+    fn read(&self, look: &mut Look<'_>) -> Result<(), StoreError> {
+        if self.slow.swap(false, Ordering::SeqCst) {
+            std::thread::sleep(Duration::from_millis(150));
+        }
+        self.store.read(look)
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_has_the_answer_of_an_act_finds_it_in_the_feed_without_waiting() {
+    let ground = Ground::new();
+    iryonet_center::init(&ground.config).unwrap();
+    let store = SlowToFollow {
+        store: SqliteStore::open(&ground.config.database()).unwrap(),
+        slow: AtomicBool::new(false),
+    };
+    let running = iryonet_center::start_on(ground.config.clone(), Arc::new(store))
+        .await
+        .unwrap();
+    let world = World::around(ground, running);
+    let gateway = world.gateway("gw-a", 1).await;
+    let clinic = world.participant("clinic", "gw-a", "line0").await;
+    let (mut feed, _) = Feed::open(&world, &gateway).await;
+    for round in 0..6 {
+        let (act, body) = if round % 2 == 0 {
+            ("quarantine", json!({"reason": "drill"}))
+        } else {
+            ("release", json!({}))
+        };
+        let answer = world
+            .act(&format!("/v1/participants/{clinic}/{act}"), body)
+            .await;
+        let delta = feed.delta(0).await;
+        assert_eq!(delta.to_revision, answer["sequence"]);
+        assert!(!delta.changes.is_empty());
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

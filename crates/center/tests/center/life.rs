@@ -182,3 +182,53 @@ async fn a_full_disk_fails_the_act_and_nothing_else() {
     assert_eq!(status, 503);
     assert!(headers.contains_key("retry-after"));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_database_that_somebody_else_holds_fails_the_act_for_now() {
+    let ground = Ground::new();
+    iryonet_center::init(&ground.config).unwrap();
+    let impatient = SqliteOptions {
+        wait_ms: 100,
+        ..SqliteOptions::default()
+    };
+    let store = SqliteStore::open_with(&ground.config.database(), &impatient).unwrap();
+    let running = iryonet_center::start_on(ground.config.clone(), Arc::new(store))
+        .await
+        .unwrap();
+    let world = World::around(ground, running);
+
+    let other = SqliteStore::open(&world.ground.config.database()).unwrap();
+    let (held, holds) = std::sync::mpsc::channel();
+    let (release, released) = std::sync::mpsc::channel::<()>();
+    let holder = std::thread::spawn(move || {
+        iryonet_store::change(&other, |_| {
+            held.send(()).unwrap();
+            // Ends when the test lets go, or is over.
+            let _ = released.recv();
+            Ok(())
+        })
+    });
+    holds.recv().unwrap();
+    let gateway = json!({"gateway": "gw-a", "backbone": "2001:db8:0:1::1", "blocks": [1]});
+    let (status, headers, body) = crate::acts::raw(
+        &world,
+        "POST",
+        "/v1/gateways",
+        &[("iryonet-actor", "operator:suzuki")],
+        gateway.to_string().into(),
+    )
+    .await;
+    let problem: serde_json::Value = serde_json::from_slice(&body).unwrap();
+    assert_eq!(
+        (status, problem["code"].as_str()),
+        (503, Some("store-busy")),
+        "{problem}"
+    );
+    assert_eq!(headers.get("retry-after").unwrap(), "1");
+    // Questions are answered meanwhile.
+    let gateways = world.get("/v1/gateways").await;
+    assert_eq!(gateways["gateways"], json!([]));
+    release.send(()).unwrap();
+    holder.join().unwrap().unwrap();
+    world.act("/v1/gateways", gateway).await;
+}
