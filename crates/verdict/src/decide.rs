@@ -152,7 +152,14 @@ fn link_scope<W: World, P: Packet + ?Sized>(
         // 133 router solicitation, 134 advertisement, 135 neighbour
         // solicitation, 136 advertisement; 137 redirect is not among them.
         let kind = (word >> 56) as u8;
-        let from = is_link_local(ip.source_high)
+        // A gateway answers for its address on the backbone from that very
+        // address (RFC 4861, section 7.2.4); on a line it has none but the
+        // link-local one. The hop limit says that it came over no router.
+        let gateway = hook as u8 == Hook::BackboneIn as u8
+            && in_network(world.network(), ip.source_high)
+            && participant_of(ip.source_high) == 0;
+        let from = gateway
+            || is_link_local(ip.source_high)
             || (is_unspecified(ip.source_high, ip.source_low) && (kind == 133 || kind == 135));
         let to = is_link_local(ip.destination_high) || is_link_multicast(ip.destination_high);
         let discovery = (133..=136).contains(&kind) && (word >> 48) & 0xff == 0;
@@ -638,5 +645,69 @@ fn later_fragment<W: World>(
             }
         }
         _ => Err(DenyReason::FragmentWithoutFirst),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::native::{NativeWorld, Setting};
+
+    /// A neighbour discovery message in an Ethernet frame.
+    fn discovery(kind: u8, hop_limit: u8, source: u128, destination: u128) -> Vec<u8> {
+        let mut frame = vec![0; 12];
+        frame.extend([
+            0x86,
+            0xdd,
+            0x60,
+            0,
+            0,
+            0,
+            0,
+            24,
+            protocol::ICMPV6,
+            hop_limit,
+        ]);
+        frame.extend(source.to_be_bytes());
+        frame.extend(destination.to_be_bytes());
+        frame.extend([kind, 0, 0, 0, 0x60, 0, 0, 0]);
+        frame.extend(source.to_be_bytes());
+        frame
+    }
+
+    const GATEWAY: u128 = 0x2001_0db8_0000_0001_0000_0000_0000_0011;
+    const PARTICIPANT: u128 = 0x2001_0db8_0100_0000_0000_0000_0000_0011;
+    const LINK_LOCAL: u128 = 0xfe80_0000_0000_0000_0000_00ff_fe00_0004;
+
+    #[test]
+    fn gateways_find_each_other_on_the_backbone_by_their_own_addresses() {
+        let mut world = NativeWorld::new(Setting::default());
+        let mut run = |hook, kind, hop_limit, source, destination| {
+            world.run(hook, 1, &discovery(kind, hop_limit, source, destination))
+        };
+        let refused = Err(DenyReason::NotBaseTraffic);
+        for kind in [135, 136] {
+            assert_eq!(
+                run(Hook::BackboneIn, kind, 255, GATEWAY, LINK_LOCAL),
+                Ok(())
+            );
+            assert_eq!(
+                run(Hook::BackboneIn, kind, 255, LINK_LOCAL, LINK_LOCAL),
+                Ok(())
+            );
+            assert_eq!(
+                run(Hook::BackboneIn, kind, 64, GATEWAY, LINK_LOCAL),
+                refused
+            );
+            assert_eq!(
+                run(Hook::BackboneIn, kind, 255, PARTICIPANT, LINK_LOCAL),
+                refused
+            );
+            assert_eq!(run(Hook::LineIn, kind, 255, GATEWAY, LINK_LOCAL), refused);
+        }
+        assert_eq!(
+            run(Hook::BackboneIn, 137, 255, GATEWAY, LINK_LOCAL),
+            refused
+        );
     }
 }
