@@ -19,6 +19,8 @@ pub mod lines;
 pub mod policy;
 pub mod routes;
 pub mod run;
+#[cfg(test)]
+mod testing;
 
 pub use config::{Config, ConfigError};
 pub use enrol::{EnrolError, enrol};

@@ -207,6 +207,8 @@ pub async fn run(
         tracing::warn!("the feed did not end in time");
     }
     save_clock(&engine, &config.state_dir);
+    // Whoever asks now is told at once that nobody is there.
+    let _ = std::fs::remove_file(&config.control_socket);
     tracing::info!("gateway stopped; its enforcement stays in the kernel");
     Ok(())
 }

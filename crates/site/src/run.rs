@@ -30,6 +30,8 @@ use tokio_util::sync::CancellationToken;
 const LOOK: Duration = Duration::from_millis(500);
 const FIRST: Duration = Duration::from_millis(200);
 const LONGEST: Duration = Duration::from_secs(30);
+/// While the last lease still runs.
+const WITHIN_LEASE: Duration = Duration::from_millis(500);
 /// For what somebody has to lift.
 const SLOW_FIRST: Duration = Duration::from_secs(2);
 const SLOW_LONGEST: Duration = Duration::from_secs(60);
@@ -96,19 +98,28 @@ pub async fn run(
     files::private_directory(&config.state_dir)?;
     let _running = Running::claim(&config)?;
     // Said at the start, where a person is looking.
-    credentials(&config)?;
+    let own = credentials(&config)?;
+    if own.not_after <= clock::wall() {
+        tracing::error!(
+            "this device's certificate has run out: ask the center for a new enrolment code, then run \
+             `iryonet site enrol --force` / 証明書の有効期限が切れています。再登録が必要です。"
+        );
+    }
     let network = SiteNetwork::start(config.clone(), netlink.clone(), known_network(&config));
     let agent = Agent {
         site: Site {
             network,
             status: Mutex::new(Status::new(State::Connecting, clock::wall())),
+            lease_end: Mutex::new(None),
             config: config.clone(),
         },
         config,
         netlink,
         stop: stop.clone(),
     };
-    agent.site.tell(|_, _| {});
+    agent
+        .site
+        .tell(|status, _| status.certificate_not_after = Some(own.not_after));
     let work = agent.follow();
     tokio::pin!(work);
     tokio::select! {
@@ -118,7 +129,7 @@ pub async fn run(
             work.await;
         }
     }
-    agent.site.network.release().await;
+    agent.site.close().await;
     agent
         .site
         .tell(|status, now| status.become_state(State::NotRunning, now));
@@ -145,6 +156,8 @@ struct Agent {
 struct Site {
     network: SiteNetwork,
     status: Mutex<Status>,
+    /// Until when the way to the network stays open without a renewal.
+    lease_end: Mutex<Option<Instant>>,
     config: Config,
 }
 
@@ -165,6 +178,27 @@ impl Site {
         status::write(&self.config, &status);
     }
 
+    fn holds_until(&self, until: Option<Instant>) {
+        *self
+            .lease_end
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner) = until;
+    }
+
+    /// Is the way still open, although nobody answers?
+    fn lease_runs(&self) -> bool {
+        let end = *self
+            .lease_end
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        end.is_some_and(|end| Instant::now() < end)
+    }
+
+    async fn close(&self) {
+        self.holds_until(None);
+        self.network.release().await;
+    }
+
     fn is_bound(&self) -> bool {
         let status = self.status.lock().unwrap_or_else(PoisonError::into_inner);
         status.state == State::Attached
@@ -182,6 +216,7 @@ impl Holder for Site {
             })
             .await
             .map_err(|error| chain(&error))?;
+        self.holds_until(Some(until));
         tracing::info!(
             participant = %terms.participant, gateway = %terms.gateway, %prefix,
             "attached / ゲートウェイに接続しました"
@@ -198,6 +233,7 @@ impl Holder for Site {
     }
 
     async fn prolonged(&self, until: Instant) {
+        self.holds_until(Some(until));
         self.network.prolong(until).await;
     }
 }
@@ -232,7 +268,7 @@ impl Agent {
                 reason,
                 retry_after,
             }) => {
-                self.site.network.release().await;
+                self.site.close().await;
                 let grown = slow.failed(random).max(Duration::from_secs(1));
                 match (slow.failures(), retry_after) {
                     (..=5, Some(hint)) => *hint,
@@ -241,17 +277,26 @@ impl Agent {
                 }
             }
             Outcome::Ended(End::Broken(_) | End::Local(_)) => {
-                self.site.network.release().await;
+                self.site.close().await;
                 quick.failed(random).max(FIRST)
             }
             Outcome::Handshake(error) if error.refused_by_peer() => {
                 slow.failed(random).max(Duration::from_secs(1))
             }
             Outcome::Credentials(_) | Outcome::Tls(_) => {
-                self.site.network.release().await;
+                self.site.close().await;
                 slow.failed(random).max(Duration::from_secs(1))
             }
-            Outcome::Ended(_) | Outcome::Line(_) | Outcome::Handshake(_) => quick.failed(random),
+            Outcome::Ended(_) | Outcome::Line(_) | Outcome::Handshake(_) => {
+                let wait = quick.failed(random);
+                // A gateway that is back before the lease is over finds us soon
+                // enough that nobody notices.
+                if self.site.lease_runs() {
+                    wait.min(WITHIN_LEASE)
+                } else {
+                    wait
+                }
+            }
         };
         let (word, ja, en, detail) = outcome.words();
         tracing::warn!(

@@ -2,19 +2,13 @@
 //! certificates of a real CA, against an engine with a datapath that remembers.
 
 use super::session::{End, Place, serve};
-use crate::datapath::{DatapathError, DenialRecord, DropCount, LineCounters, ReasonTotal};
-use crate::engine::{Clocks, Engine, Terms};
-use crate::kernel::Kernel;
-use crate::policy::{Op, Policy, Tables};
+use crate::engine::{Engine, Terms};
+use crate::policy::Policy;
 use crate::routes::RouteKeeper;
+use crate::testing::{DAY_MS, Fake, Hands, IFINDEX, certify, device_profile, new_ca, number};
 use iryonet_agent::frames;
-use iryonet_authority::issuing::IssuingSpec;
-use iryonet_authority::signer::CaKey;
-use iryonet_authority::{CaName, Csr, IssuingCa, Profile as For, RootCa, ServerNames, issue};
-use iryonet_domain::{
-    Circuit, DeviceId, InstitutionKind, LineId, LineKind, ParticipantKind, ParticipantNumber,
-    SitePrefix, UnixMillis,
-};
+use iryonet_authority::{IssuingCa, Profile as For, ServerNames};
+use iryonet_domain::{Circuit, DeviceId, LineId, LineKind, UnixMillis};
 use iryonet_tls::{
     ClientPolicy, ClientTrust, Clock, Connector, Expect, HandshakeLimits, LocalIdentity, PeerProof,
     Profile, TlsStream, TrustRoots, client_config, enrolment_client_config, server_config,
@@ -25,107 +19,11 @@ use iryonet_wire::feed::{
 };
 use rand::SeedableRng;
 use rand::rngs::StdRng;
-use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 use tokio::io::{AsyncWriteExt, DuplexStream};
 use tokio::task::JoinHandle;
-
-const DAY_MS: u64 = 86_400_000;
-const IFINDEX: u32 = 5;
-
-/// Bindings as the datapath would hold them.
-#[derive(Clone, Default)]
-struct Fake(Arc<Mutex<BTreeMap<u32, (ParticipantNumber, u64)>>>);
-
-impl Fake {
-    fn bound(&self) -> Option<ParticipantNumber> {
-        self.0.lock().unwrap().get(&IFINDEX).map(|b| b.0)
-    }
-    fn lease_end_ns(&self) -> u64 {
-        self.0.lock().unwrap()[&IFINDEX].1
-    }
-}
-
-impl Kernel for Fake {
-    fn apply(&mut self, _: &Op) -> Result<(), DatapathError> {
-        Ok(())
-    }
-    fn reconcile(&mut self, _: Tables<'_>) -> Result<(), DatapathError> {
-        Ok(())
-    }
-    fn bind(
-        &mut self,
-        ifindex: u32,
-        participant: ParticipantNumber,
-        _: SitePrefix,
-        lease_end_ns: u64,
-    ) -> Result<(), DatapathError> {
-        self.0
-            .lock()
-            .unwrap()
-            .insert(ifindex, (participant, lease_end_ns));
-        Ok(())
-    }
-    fn renew(&mut self, ifindex: u32, lease_end_ns: u64) -> Result<(), DatapathError> {
-        match self.0.lock().unwrap().get_mut(&ifindex) {
-            Some(binding) => {
-                binding.1 = lease_end_ns;
-                Ok(())
-            }
-            None => Err(DatapathError::NotBound { ifindex }),
-        }
-    }
-    fn unbind(&mut self, ifindex: u32) -> Result<(), DatapathError> {
-        self.0.lock().unwrap().remove(&ifindex);
-        Ok(())
-    }
-    fn attach_line(&mut self, _: u32, _: &str) -> Result<(), DatapathError> {
-        Ok(())
-    }
-    fn attach_backbone(&mut self, _: u32, _: &str) -> Result<(), DatapathError> {
-        Ok(())
-    }
-    fn detach_line(&mut self, _: u32) -> Result<(), DatapathError> {
-        Ok(())
-    }
-    fn drops(&self) -> Result<Vec<DropCount>, DatapathError> {
-        Ok(vec![])
-    }
-    fn totals(&self) -> Result<Vec<ReasonTotal>, DatapathError> {
-        Ok(vec![])
-    }
-    fn recent(&mut self, _: usize) -> Result<Vec<DenialRecord>, DatapathError> {
-        Ok(vec![])
-    }
-    fn line_counters(&self, _: u32) -> Result<LineCounters, DatapathError> {
-        Ok(LineCounters::default())
-    }
-}
-
-#[derive(Clone)]
-struct Hands {
-    wall: Arc<AtomicU64>,
-    monotonic_ns: Arc<AtomicU64>,
-}
-
-impl Hands {
-    fn pass_ms(&self, ms: u64) {
-        self.wall.fetch_add(ms, Ordering::SeqCst);
-        self.monotonic_ns
-            .fetch_add(ms * 1_000_000, Ordering::SeqCst);
-    }
-}
-
-impl Clocks for Hands {
-    fn wall(&self) -> UnixMillis {
-        UnixMillis(self.wall.load(Ordering::SeqCst))
-    }
-    fn monotonic_ns(&self) -> u64 {
-        self.monotonic_ns.load(Ordering::SeqCst)
-    }
-}
 
 /// A CA, a gateway with one line, and its clock.
 struct Lab {
@@ -138,45 +36,6 @@ struct Lab {
     engine: Arc<Engine>,
     acceptor: iryonet_tls::Acceptor,
     revision: u64,
-}
-
-fn number(n: u32) -> ParticipantNumber {
-    ParticipantNumber::new(n).unwrap()
-}
-
-fn new_ca(dir: &std::path::Path, now: UnixMillis, rng: &mut StdRng) -> IssuingCa {
-    let name = |common_name: &str| CaName {
-        organisation: "iryonet".to_owned(),
-        common_name: common_name.to_owned(),
-    };
-    let long_ago = UnixMillis(now.0 - 400 * DAY_MS);
-    let root = RootCa::make(dir, &name("root"), long_ago, rng).unwrap();
-    let spec = IssuingSpec {
-        name: name("issuing"),
-        key: CaKey::P256,
-        life_days: 2_000,
-    };
-    IssuingCa::make(&root, dir, &spec, long_ago, rng).unwrap()
-}
-
-fn certify(ca: &IssuingCa, profile: &For, now: UnixMillis, rng: &mut StdRng) -> LocalIdentity {
-    let key = rcgen::KeyPair::generate().unwrap();
-    let request = rcgen::CertificateParams::default()
-        .serialize_request(&key)
-        .unwrap();
-    let csr = Csr::parse(request.der()).unwrap();
-    let made = issue(ca, profile, &csr, Some(30 * DAY_MS), now, rng).unwrap();
-    LocalIdentity::from_pem(made.chain_pem.as_bytes(), key.serialize_pem().as_bytes()).unwrap()
-}
-
-fn device_profile(n: u32, device: u32) -> For {
-    For::Institution {
-        number: number(n),
-        device: DeviceId(device),
-        name: "青葉中央病院".to_owned(),
-        kind: ParticipantKind::Institution(InstitutionKind::Hospital),
-        code: None,
-    }
 }
 
 impl Lab {
@@ -198,10 +57,7 @@ impl Lab {
             now,
             &mut rng,
         );
-        let hands = Hands {
-            wall: Arc::new(AtomicU64::new(now.0)),
-            monotonic_ns: Arc::new(AtomicU64::new(1)),
-        };
+        let hands = Hands::at(now);
         let kernel = Fake::default();
         let policy = Policy::new("gw-a".parse().unwrap(), "2001:db8::/32".parse().unwrap());
         let engine = Engine::new(
@@ -640,4 +496,30 @@ async fn a_handshake_that_fails_is_counted_by_its_reason() {
     let (mut stream, session) = lab.door("c1");
     stream.write_all(b"GET / HTTP/1.1\r\n\r\n").await.unwrap();
     assert_eq!(session.await.unwrap(), End::Handshake("other"));
+}
+
+#[tokio::test]
+async fn while_the_kernel_refuses_nothing_is_told_as_enforced_and_it_is_tried_until_it_does() {
+    let mut lab = Lab::new();
+    let (identity, proof) = lab.device(7, 1);
+    lab.policy(&[(7, &proof)]);
+    let mut device = lab.attach("c1", &identity).await;
+    device.hear().await;
+    assert_eq!(lab.engine.enforced().map(|a| a.revision), Some(1));
+    lab.kernel.refuses.store(true, Ordering::SeqCst);
+    lab.change(vec![
+        Change::DeviceGone(proof.fingerprint),
+        Change::ParticipantGone(number(8)),
+    ]);
+    // The line hangs in the datapath: that is not hidden from the center.
+    assert_eq!(lab.kernel.bound(), Some(number(7)));
+    assert_eq!(lab.engine.enforced(), None);
+    assert!(lab.engine.due() <= Duration::from_secs(1));
+    assert_eq!(lab.engine.enforced(), None);
+    lab.kernel.refuses.store(false, Ordering::SeqCst);
+    let reconciled = lab.kernel.reconciled.load(Ordering::SeqCst);
+    lab.engine.due();
+    assert_eq!(lab.kernel.bound(), None);
+    assert_eq!(lab.kernel.reconciled.load(Ordering::SeqCst), reconciled + 1);
+    assert_eq!(lab.engine.enforced().map(|a| a.revision), Some(2));
 }

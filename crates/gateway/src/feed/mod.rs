@@ -5,6 +5,9 @@
 //! The center may be away for as long as the policy is valid; nothing here is
 //! needed to enforce.
 
+#[cfg(test)]
+mod tests;
+
 use crate::engine::Engine;
 use crate::keep::{ENVELOPE_BYTES, Keep, Unbelievable, open_delta, open_snapshot};
 use crate::policy::ApplyError;
