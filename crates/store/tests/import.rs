@@ -1,10 +1,18 @@
 //! The import of public lists, on the real one where it is at hand and on
 //! lists made here with everything that goes wrong in real life.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "tests state promises; a broken fixture may stop them at once"
+)]
+
 use iryonet_domain::{Actor, InstitutionCode, Prefecture, ScoreTable, UnixMillis};
+use iryonet_registry::Event;
 use iryonet_registry::applicant::{Attribute, ImportCounts};
 use iryonet_registry::list::{Encoding, FileError, LineError, Reason};
-use iryonet_registry::{Event, View};
 use iryonet_store::import::{ImportError, ImportOptions, ImportReport, run};
 use iryonet_store::{ApplicantQuery, SqliteStore, Store, find, look, show};
 use std::io::Write;

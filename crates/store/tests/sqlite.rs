@@ -1,5 +1,13 @@
 //! The SQLite home: the conformance suite, and what only a file can get wrong.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "tests state promises; a broken fixture may stop them at once"
+)]
+
 mod conformance;
 mod support;
 
@@ -201,6 +209,14 @@ fn an_act_on_a_file_that_may_not_grow_fails_whole() {
         assert!(acknowledged < 9_000, "the file never filled");
     };
     assert!(matches!(error, StoreError::Full { .. }), "{error:?}");
+    // Nor does a caller get half of it in who passes over the errors.
+    let stubborn = store.write(&mut |transaction| {
+        for n in 0..200 {
+            let _ = transaction.record(&actor(), &admit(clinic(), Some(code(5_000 + n))), NOW);
+        }
+        Ok(())
+    });
+    assert!(stubborn.is_err());
     assert_eq!(store.revision().unwrap(), acknowledged);
     let memory = look(&store, replayed).unwrap();
     assert_same(&store, &memory, NOW);

@@ -143,6 +143,7 @@ impl Store for SqliteStore {
             .map_err(|error| classify(&self.home, "begin an act", error))?;
         let mut session = Session::new(connection, &self.home);
         let done = act(&mut session).and_then(|()| {
+            session.whole()?;
             connection
                 .execute_batch("COMMIT")
                 .map_err(|error| classify(&self.home, "make an act durable", error))

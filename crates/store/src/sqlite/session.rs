@@ -18,6 +18,10 @@ pub(super) struct Session<'c> {
     pub(super) home: &'c str,
     /// The last entry, once it was asked for; nobody else writes meanwhile.
     pub(super) tip: Cell<Option<Tip>>,
+    /// Something failed within this transaction: SQLite may have ended it, or
+    /// an act may be half written. It is not committed, even by a caller who
+    /// passes over the error.
+    pub(super) broken: Cell<bool>,
 }
 
 impl<'c> Session<'c> {
@@ -26,12 +30,26 @@ impl<'c> Session<'c> {
             connection,
             home,
             tip: Cell::new(None),
+            broken: Cell::new(false),
         }
     }
 
-    pub(super) fn failed(&self, doing: &str) -> impl FnOnce(rusqlite::Error) -> StoreError {
-        let (home, doing) = (self.home.to_owned(), doing.to_owned());
-        move |error| classify(&home, &doing, error)
+    pub(super) fn failed(&self, doing: &'static str) -> impl FnOnce(rusqlite::Error) -> StoreError {
+        move |error| {
+            self.broken.set(true);
+            classify(self.home, doing, error)
+        }
+    }
+
+    /// Nothing more is done in a transaction that will not be committed.
+    pub(super) fn whole(&self) -> Result<(), StoreError> {
+        if self.broken.get() {
+            return Err(StoreError::GivenUp(
+                "something had failed within it before".to_owned(),
+                None,
+            ));
+        }
+        Ok(())
     }
 
     /// One row or none.
@@ -41,6 +59,7 @@ impl<'c> Session<'c> {
         params: impl Params,
         map: impl FnOnce(&Row<'_>) -> rusqlite::Result<T>,
     ) -> Result<Option<T>, StoreError> {
+        self.whole()?;
         self.connection
             .prepare_cached(sql)
             .and_then(|mut statement| statement.query_row(params, map).optional())
@@ -55,6 +74,7 @@ impl<'c> Session<'c> {
         map: impl Fn(&Row<'_>) -> rusqlite::Result<T>,
         visit: &mut dyn FnMut(T) -> Result<(), StoreError>,
     ) -> Result<(), StoreError> {
+        self.whole()?;
         let mut statement = self
             .connection
             .prepare_cached(sql)
@@ -84,6 +104,7 @@ impl<'c> Session<'c> {
     }
 
     pub(super) fn run(&self, sql: &str, params: impl Params) -> Result<usize, StoreError> {
+        self.whole()?;
         self.connection
             .prepare_cached(sql)
             .and_then(|mut statement| statement.execute(params))
@@ -117,6 +138,21 @@ impl<'c> Session<'c> {
 
 impl Transaction for Session<'_> {
     fn record(
+        &mut self,
+        actor: &Actor,
+        command: &Command,
+        now: UnixMillis,
+    ) -> Result<Recorded, StoreError> {
+        let recorded = self.decide_and_write(actor, command, now);
+        if recorded.is_err() {
+            self.broken.set(true);
+        }
+        recorded
+    }
+}
+
+impl Session<'_> {
+    fn decide_and_write(
         &mut self,
         actor: &Actor,
         command: &Command,
