@@ -176,7 +176,8 @@ fn cable(lab: &Lab, inside: &str, line: &str, prefix: SitePrefix) -> Result<(), 
         Some(inside),
         &[
             "link set up0 up".to_owned(),
-            format!("address add {}/64 dev up0 nodad", prefix.host(0x10)),
+            // As behind a box: on the line itself stands no address of the site.
+            format!("address add {}/128 dev lo nodad", prefix.host(0x10)),
             "address add fe80::2/64 dev up0 nodad".to_owned(),
             "route add default via fe80::1 dev up0".to_owned(),
         ],
