@@ -48,7 +48,7 @@ test: ## everything: formatting, lints, licences, tests (network tests as root)
 lint: ebpf ## formatting, clippy, licences and bans
 	@scripts/test.sh lint
 
-bench: ## the figures of the issue, measured here (release build, as root)
+bench: ## the figures, measured here (release build, as root)
 	@scripts/setup.sh pilot
 	@$(MAKE) --no-print-directory ebpf
 	@$(CARGO) build --locked --release -p iryonet-cli
