@@ -20,7 +20,7 @@ struct Wrong<'a> {
 
 /// Tries them all on the line of an attached institution, whose own session
 /// goes on meanwhile.
-pub(crate) fn refusals(check: &mut Check<'_>) -> Result<(), PilotError> {
+pub(crate) fn refusals(check: &mut Check<'_, '_>) -> Result<(), PilotError> {
     let Some(site) = check.attached_institutions().into_iter().next() else {
         return Ok(());
     };
@@ -84,7 +84,7 @@ pub(crate) fn refusals(check: &mut Check<'_>) -> Result<(), PilotError> {
 
 /// The same tool and the same call, with the right certificate: goes through.
 /// Without it, the refusals below could be the tool's own mistakes.
-fn control(check: &mut Check<'_>, site: &Site, own: &Pair) -> Result<(), PilotError> {
+fn control(check: &mut Check<'_, '_>, site: &Site, own: &Pair) -> Result<(), PilotError> {
     let attempt = handshake(check, site, Some(own), &["-tls1_2"])?;
     check.row(
         &site.key,
@@ -100,7 +100,7 @@ fn control(check: &mut Check<'_>, site: &Site, own: &Pair) -> Result<(), PilotEr
 
 /// A handshake by openssl from the site's box.
 fn handshake(
-    check: &Check<'_>,
+    check: &Check<'_, '_>,
     site: &Site,
     pair: Option<&Pair>,
     options: &[&str],
@@ -153,7 +153,7 @@ fn handshake(
 }
 
 /// Another institution's whole device, key and all, on a line that is not its.
-fn stolen(check: &mut Check<'_>, owner: &Site) -> Result<(), PilotError> {
+fn stolen(check: &mut Check<'_, '_>, owner: &Site) -> Result<(), PilotError> {
     let Some(thief) = check
         .plan
         .region()
@@ -186,7 +186,7 @@ fn stolen(check: &mut Check<'_>, owner: &Site) -> Result<(), PilotError> {
 
 /// One attempt of the site's agent.
 pub(crate) fn agent_once(
-    check: &Check<'_>,
+    check: &Check<'_, '_>,
     key: &str,
     config: &std::path::Path,
 ) -> Result<Attempt, PilotError> {
@@ -196,16 +196,20 @@ pub(crate) fn agent_once(
         .args(["site", "run", "--once", "--config"])
         .path(config);
     let done = call.within(std::time::Duration::from_secs(15)).outcome()?;
-    let said = done
+    // `attachment refused (wrong-line): …`: the word is enough for a table.
+    let word = done
         .stderr
-        .lines()
-        .rev()
-        .find(|line| !line.trim().is_empty())
-        .unwrap_or("ended")
-        .trim()
-        .chars()
-        .take(80)
-        .collect();
+        .split_once("refused (")
+        .and_then(|(_, rest)| rest.split_once(')'))
+        .map(|(word, _)| format!("told: {word}"));
+    let said = word.unwrap_or_else(|| {
+        let last = done
+            .stderr
+            .lines()
+            .rev()
+            .find(|line| !line.trim().is_empty());
+        last.unwrap_or("ended").trim().chars().take(80).collect()
+    });
     Ok(Attempt {
         through: done.ok(),
         as_wanted: done.ok(),

@@ -17,7 +17,7 @@ impl Counters {
     ///
     /// # Errors
     /// When the gateway does not answer.
-    pub(crate) fn packets(check: &Check<'_>, gateway: &str) -> Result<Self, PilotError> {
+    pub(crate) fn packets(check: &Check<'_, '_>, gateway: &str) -> Result<Self, PilotError> {
         Self::read(&drops(check, gateway)?, "/lines", "packets")
     }
 
@@ -25,7 +25,7 @@ impl Counters {
     ///
     /// # Errors
     /// When the gateway does not answer.
-    pub(crate) fn attaches(check: &Check<'_>, gateway: &str) -> Result<Self, PilotError> {
+    pub(crate) fn attaches(check: &Check<'_, '_>, gateway: &str) -> Result<Self, PilotError> {
         Self::read(&drops(check, gateway)?, "/attach", "attempts")
     }
 
@@ -62,7 +62,7 @@ impl Counters {
     }
 }
 
-fn drops(check: &Check<'_>, gateway: &str) -> Result<Answer, PilotError> {
+fn drops(check: &Check<'_, '_>, gateway: &str) -> Result<Answer, PilotError> {
     let call = check
         .operator
         .program()

@@ -28,13 +28,16 @@ const DATA_BYTES: u64 = 500;
 /// Bytes that have to arrive before the certificate is revoked.
 const FLOWING_BYTES: u64 = 8 << 20;
 
+/// Data arrived so shortly ago: the download runs.
+const FLOWING: Duration = Duration::from_millis(20);
+
 /// Bytes per second of the download, as curl writes it.
 const RATE: &str = "20M";
 
 /// Revokes the certificate of an institution in the middle of a download,
 /// shows how long data still arrived, that the certificate opens nothing any
 /// more, and that the site is back with a new one.
-pub(crate) fn revoke(check: &mut Check<'_>) -> Result<(), PilotError> {
+pub(crate) fn revoke(check: &mut Check<'_, '_>) -> Result<(), PilotError> {
     let Some((site, service)) = check.far_grant() else {
         return Ok(());
     };
@@ -61,8 +64,9 @@ pub(crate) fn revoke(check: &mut Check<'_>) -> Result<(), PilotError> {
         "the download went on to its end".to_owned()
     } else if cut.stopped {
         format!(
-            "last byte {} ms after the command's return, after {:.0} MB",
+            "last byte {} ms after the answer ({} ms after the command), {:.0} MB",
             cut.after_answer.as_millis(),
+            cut.after_command.as_millis(),
             cut.bytes as f64 / 1e6
         )
     } else {
@@ -82,7 +86,7 @@ pub(crate) fn revoke(check: &mut Check<'_>) -> Result<(), PilotError> {
 }
 
 fn after_revocation(
-    check: &mut Check<'_>,
+    check: &mut Check<'_, '_>,
     site: &Site,
     service: &Service,
 ) -> Result<(), PilotError> {
@@ -128,7 +132,7 @@ fn after_revocation(
 }
 
 /// Quarantine cuts an institution off; release gives everything back.
-pub(crate) fn quarantine(check: &mut Check<'_>) -> Result<(), PilotError> {
+pub(crate) fn quarantine(check: &mut Check<'_, '_>) -> Result<(), PilotError> {
     let Some((site, service)) = check.far_grant() else {
         return Ok(());
     };
@@ -159,7 +163,7 @@ pub(crate) fn quarantine(check: &mut Check<'_>) -> Result<(), PilotError> {
 }
 
 fn quarantined(
-    check: &mut Check<'_>,
+    check: &mut Check<'_, '_>,
     site: &Site,
     service: &Service,
     raised: crate::state::SiteState,
@@ -195,7 +199,7 @@ fn quarantined(
 }
 
 /// The fingerprint of the participant's device that counts.
-fn valid_device(check: &Check<'_>, number: u32) -> Result<String, PilotError> {
+fn valid_device(check: &Check<'_, '_>, number: u32) -> Result<String, PilotError> {
     let answer = check.operator.ask(
         "listing the devices",
         &["device", "list", "--participant", &number.to_string()],
@@ -217,7 +221,7 @@ struct Download {
 }
 
 impl Download {
-    fn begin(check: &Check<'_>, site: &Site, url: &str) -> Result<Self, PilotError> {
+    fn begin(check: &Check<'_, '_>, site: &Site, url: &str) -> Result<Self, PilotError> {
         let call = Call::inside(&check.plan.lan_namespace(&site.key), "curl")
             .args([
                 "-g",
@@ -287,13 +291,23 @@ impl Arrivals {
 
 struct Cut {
     after_answer: Duration,
+    after_command: Duration,
     bytes: u64,
     stopped: bool,
 }
 
-fn measured(check: &Check<'_>, arrivals: &Arrivals, fingerprint: &str) -> Result<Cut, PilotError> {
+fn measured(
+    check: &Check<'_, '_>,
+    arrivals: &Arrivals,
+    fingerprint: &str,
+) -> Result<Cut, PilotError> {
     wait_for(up::READY, || {
-        Ok::<_, PilotError>(arrivals.seen().filter(|(_, bytes)| *bytes >= FLOWING_BYTES))
+        // Not in one of curl's pauses: what stops must be seen to run.
+        Ok::<_, PilotError>(
+            arrivals
+                .seen()
+                .filter(|(last, bytes)| *bytes >= FLOWING_BYTES && last.elapsed() < FLOWING),
+        )
     })?
     .ok_or_else(|| PilotError::Timeout {
         what: "the download's first megabytes".to_owned(),
@@ -301,6 +315,7 @@ fn measured(check: &Check<'_>, arrivals: &Arrivals, fingerprint: &str) -> Result
         detail: String::new(),
         log: check.plan.path("logs"),
     })?;
+    let given = Instant::now();
     check.operator.ask(
         "revoking the certificate",
         &[
@@ -321,6 +336,7 @@ fn measured(check: &Check<'_>, arrivals: &Arrivals, fingerprint: &str) -> Result
     let (last, bytes) = arrivals.seen().unwrap_or((answered, 0));
     Ok(Cut {
         after_answer: last.saturating_duration_since(answered),
+        after_command: last.saturating_duration_since(given),
         bytes,
         stopped: quiet.is_some(),
     })

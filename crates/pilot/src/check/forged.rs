@@ -18,7 +18,7 @@ pub(crate) struct Pair {
 }
 
 /// The same identity as the site's, from a CA that nobody knows.
-pub(crate) fn another_ca(check: &Check<'_>, site: SiteState) -> Result<Pair, PilotError> {
+pub(crate) fn another_ca(check: &Check<'_, '_>, site: SiteState) -> Result<Pair, PilotError> {
     let dir = workshop(check, "another-ca")?;
     Call::new("openssl")
         .args([
@@ -65,7 +65,7 @@ pub(crate) fn another_ca(check: &Check<'_>, site: SiteState) -> Result<Pair, Pil
 
 /// The same identity as the site's, from the network's own issuing CA, but its
 /// time is over.
-pub(crate) fn expired(check: &Check<'_>, site: SiteState) -> Result<Pair, PilotError> {
+pub(crate) fn expired(check: &Check<'_, '_>, site: SiteState) -> Result<Pair, PilotError> {
     let dir = workshop(check, "expired")?;
     let issuing = check.plan.path("issuing");
     request(&dir)?;
@@ -109,7 +109,7 @@ pub(crate) fn expired(check: &Check<'_>, site: SiteState) -> Result<Pair, PilotE
 }
 
 /// The site's own.
-pub(crate) fn own(check: &Check<'_>, key: &str) -> Pair {
+pub(crate) fn own(check: &Check<'_, '_>, key: &str) -> Pair {
     let dir = files::site_state(check.plan, key);
     Pair {
         certificate: dir.join("certificate.pem"),
@@ -118,7 +118,7 @@ pub(crate) fn own(check: &Check<'_>, key: &str) -> Pair {
     }
 }
 
-fn workshop(check: &Check<'_>, name: &str) -> Result<PathBuf, PilotError> {
+fn workshop(check: &Check<'_, '_>, name: &str) -> Result<PathBuf, PilotError> {
     let dir = check.plan.path("check").join(name);
     files::make_dir(&dir)?;
     Ok(dir)

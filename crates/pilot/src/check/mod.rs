@@ -45,15 +45,16 @@ pub(crate) struct Attempt {
 }
 
 /// One part of the check.
-type Part = fn(&mut Check<'_>) -> Result<(), PilotError>;
+type Part = fn(&mut Check<'_, '_>) -> Result<(), PilotError>;
 
 /// A running check.
-pub(crate) struct Check<'a> {
+pub(crate) struct Check<'a, 's> {
     plan: &'a Plan,
     operator: Operator,
     state: State,
     rows: Vec<Row>,
     each: &'a mut dyn FnMut(&Row),
+    steps: &'a mut Steps<'s>,
     /// The center is away on purpose: it cannot be asked.
     center_away: bool,
 }
@@ -63,10 +64,10 @@ pub(crate) struct Check<'a> {
 /// # Errors
 /// When the region is not up or cannot be looked at. What a row says wrong is
 /// no error here.
-pub(crate) fn check(
-    pilot: &Pilot,
-    steps: &mut Steps<'_>,
-    each: &mut dyn FnMut(&Row),
+pub(crate) fn check<'a, 's>(
+    pilot: &'a Pilot,
+    steps: &'a mut Steps<'s>,
+    each: &'a mut dyn FnMut(&Row),
 ) -> Result<Vec<Row>, PilotError> {
     up::programs()?;
     let mut check = Check {
@@ -75,9 +76,14 @@ pub(crate) fn check(
         state: State::load(&pilot.plan)?,
         rows: Vec::new(),
         each,
+        steps,
         center_away: false,
     };
-    steps.step("looking whether all of the region runs", || check.mend())?;
+    check
+        .steps
+        .say("Looking whether all of the region runs …")?;
+    let mended = check.mend()?;
+    check.steps.say(&format!("  {mended}"))?;
     let parts: [(&str, Part); 6] = [
         ("agreements", agreements),
         ("what nobody agreed on", reach::never),
@@ -87,7 +93,7 @@ pub(crate) fn check(
         ("quarantine", cut::quarantine),
     ];
     for (name, part) in parts {
-        steps.say(&format!("Checking {name} …"))?;
+        check.steps.say(&format!("Checking {name} …"))?;
         if let Err(error) = part(&mut check) {
             // One part that cannot be tried must not hide what the others show.
             check.row(
@@ -108,7 +114,7 @@ pub(crate) fn check(
 
 /// Every pair of an attached institution and a service: passes when there is an
 /// agreement, refused for want of one when there is none.
-fn agreements(check: &mut Check<'_>) -> Result<(), PilotError> {
+fn agreements(check: &mut Check<'_, '_>) -> Result<(), PilotError> {
     let services: Vec<Service> = check.plan.region().services.clone();
     let institutions = check.attached_institutions();
     for granted in [true, false] {
@@ -127,7 +133,7 @@ fn agreements(check: &mut Check<'_>) -> Result<(), PilotError> {
 }
 
 /// The interfaces of a gateway's lines that are bound.
-fn bound_lines(check: &Check<'_>, gateway: &str) -> Vec<String> {
+fn bound_lines(check: &Check<'_, '_>, gateway: &str) -> Vec<String> {
     up::gateway_status(check.plan, &check.operator, gateway)
         .ok()
         .and_then(|status| status.pointer("/lines").and_then(Value::as_array).cloned())
@@ -139,7 +145,7 @@ fn bound_lines(check: &Check<'_>, gateway: &str) -> Vec<String> {
         .collect()
 }
 
-impl Check<'_> {
+impl Check<'_, '_> {
     /// Starts whatever does not run, as after a check that was broken off.
     fn mend(&mut self) -> Result<String, PilotError> {
         let mut started = Vec::new();
@@ -223,6 +229,7 @@ impl Check<'_> {
             ok,
             time_ms: u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
         };
+        self.steps.say(&row.line())?;
         (self.each)(&row);
         self.rows.push(row);
         Ok(())
@@ -259,7 +266,7 @@ impl Check<'_> {
         to: &str,
         expected: &str,
         reasons: &[&str],
-        read: fn(&Check<'_>, &str) -> Result<Counters, PilotError>,
+        read: fn(&Check<'_, '_>, &str) -> Result<Counters, PilotError>,
         act: impl FnOnce(&Self) -> Result<Attempt, PilotError>,
     ) -> Result<(), PilotError> {
         let gateway = from.gateway.as_str();

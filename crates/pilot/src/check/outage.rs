@@ -13,7 +13,7 @@ use serde_json::Value;
 use std::time::{Duration, Instant};
 
 /// Kills the center, then a gateway; starts the gateway, then the center.
-pub(crate) fn outage(check: &mut Check<'_>) -> Result<(), PilotError> {
+pub(crate) fn outage(check: &mut Check<'_, '_>) -> Result<(), PilotError> {
     let Some((site, service)) = check.far_grant() else {
         return Ok(());
     };
@@ -26,7 +26,7 @@ pub(crate) fn outage(check: &mut Check<'_>) -> Result<(), PilotError> {
 }
 
 fn center_away(
-    check: &mut Check<'_>,
+    check: &mut Check<'_, '_>,
     site: &Site,
     service: &Service,
     other: Option<&Service>,
@@ -98,7 +98,7 @@ fn center_away(
 }
 
 /// Every device of the gateway attaches again by itself.
-fn attached_again(check: &mut Check<'_>, gateway: &str) -> Result<(), PilotError> {
+fn attached_again(check: &mut Check<'_, '_>, gateway: &str) -> Result<(), PilotError> {
     let begun = Instant::now();
     let mut waiting: Vec<String> = check
         .plan
@@ -130,7 +130,7 @@ fn attached_again(check: &mut Check<'_>, gateway: &str) -> Result<(), PilotError
     )
 }
 
-fn center_back(check: &mut Check<'_>) -> Result<(), PilotError> {
+fn center_back(check: &mut Check<'_, '_>) -> Result<(), PilotError> {
     let begun = Instant::now();
     up::start_center(check.plan, &check.operator)?;
     check.center_away = false;
@@ -147,7 +147,7 @@ fn center_back(check: &mut Check<'_>) -> Result<(), PilotError> {
     )
 }
 
-impl Check<'_> {
+impl Check<'_, '_> {
     /// Kills a process of the region without warning.
     pub(crate) fn kill(&self, name: &str) {
         if let Some(process) = up::running(self.plan, name) {

@@ -15,7 +15,7 @@ const CONNECT_S: &str = "1.5";
 /// Fetches a page from a site's LAN host, optionally from another source
 /// address, and looks for the mark that only the wanted page has.
 pub(crate) fn fetch(
-    check: &Check<'_>,
+    check: &Check<'_, '_>,
     from: &str,
     source: Option<Ipv6Addr>,
     target: Ipv6Addr,
@@ -59,7 +59,7 @@ pub(crate) fn fetch(
 
 /// A granted service passes.
 pub(crate) fn granted(
-    check: &mut Check<'_>,
+    check: &mut Check<'_, '_>,
     from: &Site,
     service: &Service,
     circumstance: &str,
@@ -82,7 +82,8 @@ pub(crate) fn granted(
     let expected = with("passes", circumstance);
     let said = match explained {
         Some(false) => format!("{}, but explain says no", attempt.said),
-        _ => attempt.said.clone(),
+        Some(true) => format!("{}, explain agrees", attempt.said),
+        None => attempt.said.clone(),
     };
     check.row(
         &from.key,
@@ -98,7 +99,7 @@ pub(crate) fn granted(
 
 /// A service that nobody agreed on is refused, and `explain` says the same.
 pub(crate) fn not_agreed(
-    check: &mut Check<'_>,
+    check: &mut Check<'_, '_>,
     from: &Site,
     service: &Service,
     circumstance: &str,
@@ -134,7 +135,7 @@ pub(crate) fn not_agreed(
 
 /// What `explain` says about this path; `None` while the center is away.
 fn explained(
-    check: &Check<'_>,
+    check: &Check<'_, '_>,
     from: &Site,
     service: &Service,
 ) -> Result<Option<bool>, PilotError> {
@@ -152,7 +153,7 @@ fn explained(
 
 /// Everything that is refused whatever was agreed: other LANs, other ports,
 /// other sources, lines without a device, and the way back without a flow.
-pub(crate) fn never(check: &mut Check<'_>) -> Result<(), PilotError> {
+pub(crate) fn never(check: &mut Check<'_, '_>) -> Result<(), PilotError> {
     other_lans(check)?;
     other_ports(check)?;
     spoofed(check)?;
@@ -160,7 +161,7 @@ pub(crate) fn never(check: &mut Check<'_>) -> Result<(), PilotError> {
     way_back(check)
 }
 
-fn other_lans(check: &mut Check<'_>) -> Result<(), PilotError> {
+fn other_lans(check: &mut Check<'_, '_>) -> Result<(), PilotError> {
     let institutions = check.attached_institutions();
     for (index, from) in institutions.iter().enumerate() {
         let Some(to) = institutions.get((index + 1) % institutions.len()) else {
@@ -182,7 +183,7 @@ fn other_lans(check: &mut Check<'_>) -> Result<(), PilotError> {
     Ok(())
 }
 
-fn other_ports(check: &mut Check<'_>) -> Result<(), PilotError> {
+fn other_ports(check: &mut Check<'_, '_>) -> Result<(), PilotError> {
     for (from, service) in check.one_grant_per_gateway() {
         let provider = check.region_site(&service.provider)?;
         let target = check
@@ -203,7 +204,7 @@ fn other_ports(check: &mut Check<'_>) -> Result<(), PilotError> {
 
 /// The LAN host takes an address of another institution that does have the
 /// agreement, and its box routes it out.
-fn spoofed(check: &mut Check<'_>) -> Result<(), PilotError> {
+fn spoofed(check: &mut Check<'_, '_>) -> Result<(), PilotError> {
     for (owner, service) in check.one_grant_per_gateway() {
         let Some(from) = check
             .attached_institutions()
@@ -247,7 +248,7 @@ fn spoofed(check: &mut Check<'_>) -> Result<(), PilotError> {
     Ok(())
 }
 
-fn never_attached(check: &mut Check<'_>) -> Result<(), PilotError> {
+fn never_attached(check: &mut Check<'_, '_>) -> Result<(), PilotError> {
     let without: Vec<Site> = check
         .plan
         .region()
@@ -282,7 +283,7 @@ fn never_attached(check: &mut Check<'_>) -> Result<(), PilotError> {
 }
 
 /// An agreement is one-way: the provider does not get into the LAN.
-fn way_back(check: &mut Check<'_>) -> Result<(), PilotError> {
+fn way_back(check: &mut Check<'_, '_>) -> Result<(), PilotError> {
     for (to, service) in check.one_grant_per_gateway() {
         let provider = check.region_site(&service.provider)?;
         let target = check.state.site(check.plan, &to.key)?.host(check.plan);

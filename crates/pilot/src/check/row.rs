@@ -24,6 +24,29 @@ pub struct Row {
     pub time_ms: u64,
 }
 
+/// Longest text of a cell in the table, in characters.
+const CELL: usize = 60;
+
+impl Row {
+    /// The row as one line for a person who waits.
+    pub(crate) fn line(&self) -> String {
+        let reason = self
+            .reason
+            .as_ref()
+            .map(|reason| format!(", counted: {reason}"))
+            .unwrap_or_default();
+        format!(
+            "  {} {} -> {}: {} | {}{reason} ({} ms)",
+            if self.ok { "ok " } else { "NOT" },
+            self.from,
+            self.to,
+            self.expected,
+            self.observed,
+            self.time_ms
+        )
+    }
+}
+
 /// The rows as a table for a person.
 pub(crate) fn table(rows: &[Row]) -> String {
     let mut table = Table::new();
@@ -42,7 +65,7 @@ pub(crate) fn table(rows: &[Row]) -> String {
             row.from.clone(),
             row.to.clone(),
             row.expected.clone(),
-            row.observed.clone(),
+            row.observed.chars().take(CELL).collect(),
             row.reason
                 .as_ref()
                 .map(|reason| format!("{reason} ({})", row.line))
