@@ -437,13 +437,20 @@ fn sites_attach_use_what_is_granted_and_survive_a_gateways_restart_without_the_c
         until("attached", || state(&ground, part) == State::Attached);
     }
 
-    let service = ground.inside("p", || {
-        let listener = TcpListener::bind((Ipv6Addr::UNSPECIFIED, PORT)).unwrap();
-        let other = TcpListener::bind((Ipv6Addr::UNSPECIFIED, PORT + 1)).unwrap();
-        // The granted one answers three times; the other would answer anybody.
-        std::thread::spawn(move || while other.accept().is_ok() {});
+    let listen = |port| {
+        ground
+            .inside("p", move || {
+                TcpListener::bind((Ipv6Addr::UNSPECIFIED, port)).unwrap()
+            })
+            .join()
+            .unwrap()
+    };
+    let (granted, other) = (listen(PORT), listen(PORT + 1));
+    // The granted one answers three times; the other would answer anybody.
+    std::thread::spawn(move || while other.accept().is_ok() {});
+    let service = std::thread::spawn(move || {
         for _ in 0..3 {
-            let (mut stream, _) = listener.accept().unwrap();
+            let (mut stream, _) = granted.accept().unwrap();
             stream.write_all("紹介状".as_bytes()).unwrap();
         }
     });
