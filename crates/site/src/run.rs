@@ -30,7 +30,7 @@ use tokio_util::sync::CancellationToken;
 const LOOK: Duration = Duration::from_millis(500);
 const FIRST: Duration = Duration::from_millis(200);
 const LONGEST: Duration = Duration::from_secs(30);
-/// While the last lease still runs.
+/// At most, while the last lease still runs.
 const WITHIN_LEASE: Duration = Duration::from_millis(500);
 /// For what somebody has to lift.
 const SLOW_FIRST: Duration = Duration::from_secs(2);
@@ -288,13 +288,12 @@ impl Agent {
                 slow.failed(random).max(Duration::from_secs(1))
             }
             Outcome::Ended(_) | Outcome::Line(_) | Outcome::Handshake(_) => {
-                let wait = quick.failed(random);
-                // A gateway that is back before the lease is over finds us soon
-                // enough that nobody notices.
-                if self.site.lease_runs() {
-                    wait.min(WITHIN_LEASE)
+                // A gateway that is back before the lease is over has to find us
+                // before anybody notices; only after that do waits grow.
+                if quick.failures() > 0 && self.site.lease_runs() {
+                    WITHIN_LEASE - Duration::from_millis(random % 250)
                 } else {
-                    wait
+                    quick.failed(random)
                 }
             }
         };
