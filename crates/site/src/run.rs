@@ -178,6 +178,12 @@ impl Site {
         status::write(&self.config, &status);
     }
 
+    /// Is this another trouble than the status shows?
+    fn is_news(&self, word: &str) -> bool {
+        let status = self.status.lock().unwrap_or_else(PoisonError::into_inner);
+        status.reason.as_deref() != Some(word)
+    }
+
     fn holds_until(&self, until: Option<Instant>) {
         *self
             .lease_end
@@ -298,17 +304,18 @@ impl Agent {
             }
         };
         let (word, ja, en, detail) = outcome.words();
-        tracing::warn!(
-            reason = word,
-            detail,
-            wait_ms = wait.as_millis(),
-            "{en} / {ja}"
-        );
+        // Once, until it is another trouble: the log is read by people.
+        if self.site.is_news(&word) {
+            tracing::warn!(reason = word, detail, "{en} / {ja}");
+        } else {
+            tracing::debug!(reason = word, detail, wait_ms = wait.as_millis(), "{en}");
+        }
         self.site.tell(|status, now| {
             match outcome {
                 Outcome::Ended(End::Refused { reason, .. }) => status.refused(*reason, now),
                 Outcome::Ended(End::Lost(_)) if status.gateway.is_some() => {
                     status.become_state(State::Reconnecting, now);
+                    status.because(&word, &ja, &en);
                 }
                 Outcome::Handshake(error) if error.refused_by_peer() => {
                     status.become_state(State::Refused, now);

@@ -23,6 +23,8 @@ use iryonet_domain::UnixMillis;
 use iryonet_tls::{Connector, HandshakeLimits};
 use iryonet_wire::feed::{DELTA_MAX_BYTES, SNAPSHOT_MAX_BYTES};
 use iryonet_wire::signed::PolicyKeys;
+use nix::sys::socket::setsockopt;
+use nix::sys::socket::sockopt::{KeepAlive, TcpKeepCount, TcpKeepIdle, TcpKeepInterval};
 use serde::{Deserialize, Serialize};
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -38,6 +40,12 @@ const PATIENCE: Duration = Duration::from_secs(15);
 const SNAPSHOT_PATIENCE: Duration = Duration::from_secs(120);
 /// A fresh snapshot for the validity's sake is asked for at most this often.
 const FRESHEN: Duration = Duration::from_secs(60);
+
+/// After so many silent seconds the path to the center is probed, this often,
+/// so many times: a broken one is noticed within five seconds.
+const SILENT_S: u32 = 2;
+const PROBE_S: u32 = 1;
+const PROBES: u32 = 3;
 
 /// How the feed is doing, for `status`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -222,6 +230,7 @@ impl Feed {
         .await?;
         // A delta is small and urgent.
         let _ = stream.set_nodelay(true);
+        notice_silence(&stream);
         let (stream, _) = self
             .connector
             .connect(stream, &HandshakeLimits::default())
@@ -391,6 +400,18 @@ impl Feed {
         } else {
             Err(refused(status, &answer))
         }
+    }
+}
+
+/// A center that waits has nothing to say for long, and so has a broken path:
+/// the kernel probes it. That it cannot only makes us notice later.
+fn notice_silence(stream: &TcpStream) {
+    let set = setsockopt(stream, KeepAlive, &true)
+        .and_then(|()| setsockopt(stream, TcpKeepIdle, &SILENT_S))
+        .and_then(|()| setsockopt(stream, TcpKeepInterval, &PROBE_S))
+        .and_then(|()| setsockopt(stream, TcpKeepCount, &PROBES));
+    if let Err(error) = set {
+        tracing::debug!(%error, "the center's connection is not probed");
     }
 }
 
