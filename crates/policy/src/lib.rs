@@ -27,3 +27,4 @@ pub use explain::{Explanation, Finding, Target, TargetError};
 pub use feed_log::{FeedLimits, FeedLog, Since};
 pub use load::{LoadError, Loader};
 pub use model::{Counts, Model};
+pub use snapshot::Collecting;

@@ -9,7 +9,7 @@
 mod plain;
 
 use iryonet_domain::*;
-use iryonet_policy::{FeedLimits, FeedLog, Model, Since};
+use iryonet_policy::{Collecting, FeedLimits, FeedLog, Model, Since};
 use iryonet_registry::Event;
 use plain::history::{act, entries, history};
 use plain::*;
@@ -99,6 +99,54 @@ proptest! {
                 let same = holder.same_as(&now);
                 prop_assert!(same.is_ok(), "{} events {:?}: {}", gateway, events, same.unwrap_err());
             }
+        }
+    }
+
+    /// A snapshot that is collected piece by piece while the network goes on is
+    /// the same as one that is collected at its end in one go.
+    #[test]
+    fn a_snapshot_collected_while_the_network_goes_on_is_that_of_its_end(
+        more in entries(),
+        begin in any::<prop::sample::Index>(),
+        pieces in proptest::collection::vec(0usize..4, 64),
+    ) {
+        let history = history(more);
+        let begin = begin.index(history.len());
+        let mut plain = Plain::default();
+        let mut model = Model::new(network());
+        let mut log = FeedLog::new(0, FeedLimits::default());
+        let mut making: BTreeMap<GatewayId, Collecting> = BTreeMap::new();
+        for (index, entry) in history.into_iter().enumerate() {
+            let revision = index as u64 + 1;
+            let events: Vec<Event> = entry.into_iter().flat_map(|a| act(&mut plain, a)).collect();
+            log.push(revision, model.apply(revision, &events));
+            for gateway in plain.gateways.keys() {
+                if index == begin {
+                    making.insert(gateway.clone(), Collecting::begin(&model, gateway).unwrap());
+                }
+                if let Some(collecting) = making.get_mut(gateway) {
+                    collecting.step(&model, pieces[index % pieces.len()]);
+                    collecting.sort();
+                }
+            }
+        }
+        for (gateway, mut collecting) in making {
+            loop {
+                collecting.step(&model, 1);
+                if !collecting.sort() {
+                    break;
+                }
+            }
+            prop_assert!(collecting.conclude(&model, &log));
+            let mut pieced = collecting.finish(UnixMillis(1), UnixMillis(2)).unwrap();
+            let whole = model.snapshot(&gateway, UnixMillis(1), UnixMillis(2)).unwrap();
+            prop_assert!(pieced.revision <= whole.revision);
+            // Where nothing concerned the gateway, it stands at an earlier
+            // revision that says the same.
+            prop_assert!(pieced.revision == whole.revision
+                || log.since(&gateway, pieced.revision) == Since::UpToDate);
+            pieced.revision = whole.revision;
+            prop_assert_eq!(pieced, whole);
         }
     }
 

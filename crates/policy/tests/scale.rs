@@ -2,6 +2,7 @@
 //! in its file, so that the process's memory is the model's.
 
 use iryonet_domain::UnixMillis;
+use iryonet_policy::Collecting;
 use iryonet_policy::sample::Sample;
 use iryonet_registry::{Event, RevocationReason, Serial};
 use std::time::{Duration, Instant};
@@ -58,10 +59,27 @@ fn the_whole_country_fits_into_400_mib_and_a_revocation_costs_what_it_touches() 
         .snapshot(&gateway, UnixMillis(1), UnixMillis(2))
         .unwrap();
     let collect = start.elapsed();
+
+    // Piece by piece it takes as long, and never holds the model for long.
+    let mut collecting = Collecting::begin(&model, &gateway).unwrap();
+    let mut longest = Duration::ZERO;
+    loop {
+        let start = Instant::now();
+        collecting.step(&model, 4_096);
+        longest = longest.max(start.elapsed());
+        if !collecting.sort() {
+            break;
+        }
+    }
+    let pieced = collecting.finish(UnixMillis(1), UnixMillis(2)).unwrap();
+    assert!(pieced == snapshot);
+    assert!(longest < collect / 4, "{longest:?} of {collect:?}");
+    drop(pieced);
+
     let start = Instant::now();
     let bytes = snapshot.encode().unwrap().len();
     println!(
-        "load {load:?}; memory {:?} MiB; a revocation {each:?}; snapshot of half the country {collect:?}, \
+        "load {load:?}; memory {:?} MiB; a revocation {each:?}; snapshot of half the country {collect:?}, its longest piece {longest:?}, \
          {} participants, {} grants, {} MiB, encoded in {:?}",
         memory.map(|bytes| bytes >> 20),
         snapshot.participants.len(),
