@@ -6,7 +6,7 @@ use aya_ebpf::macros::map;
 use aya_ebpf::maps::{Array, HashMap, LruHashMap, PerCpuArray};
 use iryonet_verdict::flows::BUCKET_WORDS;
 use iryonet_verdict::{
-    Binding, Denial, DropKey, EndpointKey, FragmentKey, FragmentValue, LineCounters,
+    Binding, Denial, DropKey, EndpointKey, FragmentKey, FragmentValue, LineCounters, Walk,
 };
 
 const BPF_F_MMAPABLE: u32 = 1 << 10;
@@ -58,6 +58,13 @@ pub(crate) static LAYOUT: Array<[u64; 16]> = Array::with_max_entries(1, 0);
 /// `TEST_CLOCK` set; in all others the verifier has removed the reading.
 #[map]
 pub(crate) static TEST_CLOCK_NS: Array<u64> = Array::with_max_entries(1, 0);
+
+/// Where walks keep their state while a packet is looked at.
+#[map]
+pub(crate) static WALKS: PerCpuArray<Walk> = PerCpuArray::with_max_entries(2, 0);
+/// A word that nobody writes.
+#[map]
+pub(crate) static ZERO: Array<u64> = Array::with_max_entries(1, 0);
 
 macro_rules! constants {
     ($($(#[$doc:meta])* $name:ident: $type:ty = $placeholder:literal;)*) => {

@@ -6,16 +6,19 @@
 
 use aya_ebpf::bindings::__sk_buff;
 use aya_ebpf::helpers::bpf_skb_load_bytes;
-use iryonet_verdict::Packet;
+use iryonet_verdict::{Packet, Walk};
 
 pub(crate) struct Frame {
     skb: *mut __sk_buff,
+    /// Always 0, read from a map: nothing that the verifier could know.
+    zero: u64,
 }
 
 impl Frame {
     #[inline(always)]
     pub(crate) fn new(skb: *mut __sk_buff) -> Self {
-        Self { skb }
+        let zero = crate::maps::ZERO.get(0).copied().unwrap_or(0);
+        Self { skb, zero }
     }
 
     /// Leaves a word in the control buffer for a test run to read.
@@ -43,6 +46,36 @@ impl Frame {
 }
 
 impl Packet for Frame {
+    #[inline(always)]
+    fn scratch<'a>(&self, place: u32, walk: &'a mut Walk) -> Option<&'a mut Walk> {
+        let memory = crate::maps::WALKS.get_ptr_mut(place)?;
+        // SAFETY: this CPU's own memory, which no other program at tc uses
+        // while this one runs; each place is asked for once in a run.
+        unsafe {
+            *memory = *walk;
+            Some(&mut *memory)
+        }
+    }
+
+    #[inline(always)]
+    fn settled<'a>(&self, walk: &'a mut Walk) -> &'a mut Walk {
+        let mut memory: *mut Walk = walk;
+        // SAFETY: moves a register onto itself, and says that memory was written.
+        unsafe {
+            core::arch::asm!(
+                "{memory} = {memory}",
+                memory = inout(reg) memory,
+                options(nostack, preserves_flags),
+            );
+            &mut *memory
+        }
+    }
+
+    #[inline(always)]
+    fn launder(&self, word: u64) -> u64 {
+        word | self.zero
+    }
+
     #[inline(always)]
     fn bytes(&self) -> u32 {
         // SAFETY: the context is valid for the length of the program.

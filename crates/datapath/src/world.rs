@@ -16,6 +16,8 @@ pub(crate) struct KernelWorld {
     now_ns: u64,
     ifindex: u32,
     binding: Option<Binding>,
+    /// Always 0, read from a map: nothing that the verifier could know.
+    zero: u64,
 }
 
 impl KernelWorld {
@@ -29,10 +31,12 @@ impl KernelWorld {
             Hook::LineIn | Hook::LineOut => unsafe { maps::BINDINGS.get(&ifindex).copied() },
             Hook::BackboneIn => None,
         };
+        let zero = maps::ZERO.get(0).copied().unwrap_or(0);
         Self {
             now_ns: now_ns(),
             ifindex,
             binding,
+            zero,
         }
     }
 
@@ -51,7 +55,7 @@ fn now_ns() -> u64 {
     if maps::TEST_CLOCK.load() != 0 {
         return maps::TEST_CLOCK_NS.get(0).copied().unwrap_or(u64::MAX);
     }
-    // The coarse clock is late by a tick at most (4 ms); leases last seconds.
+    // The coarse clock is late by a tick at most (10 ms); leases last seconds.
     // SAFETY: a helper without arguments.
     unsafe { bpf_ktime_get_coarse_ns() }
 }
@@ -143,6 +147,22 @@ impl flows::Memory for Flows {
     }
 
     #[inline(always)]
+    fn opaque(&self, word: u64) -> u64 {
+        let mut word = word;
+        // SAFETY: moves a register onto itself. (With no instruction at all, two
+        // entries of the line table would meet at one place, and the kernel
+        // refuses such a table.)
+        unsafe {
+            core::arch::asm!(
+                "{word} = {word}",
+                word = inout(reg) word,
+                options(pure, nomem, nostack, preserves_flags),
+            );
+        }
+        word
+    }
+
+    #[inline(always)]
     fn replace(&self, entry: *mut u64, word: usize, expected: u64, value: u64) -> bool {
         let mut found = expected;
         // SAFETY: as above; the instruction names r0 for what is expected and
@@ -164,6 +184,10 @@ impl World for KernelWorld {
     type Flows<'a> = Flows;
     type Slots<'a> = Slots;
 
+    #[inline(always)]
+    fn launder(&self, word: u64) -> u64 {
+        word | self.zero
+    }
     #[inline(always)]
     fn now_ns(&self) -> u64 {
         self.now_ns
@@ -238,6 +262,7 @@ impl World for KernelWorld {
             // SAFETY: as above.
             unsafe { (*counters).deny(hook) }
         }
+        denial.reason = self.launder(u64::from(denial.reason)) as u8;
         let reason = u32::from(denial.reason);
         if let Some(total) = maps::REASONS.get_ptr_mut(reason) {
             // SAFETY: as above.

@@ -191,7 +191,8 @@ fn a_grant_taken_back_ends_conversations_in_force_and_each_denial_has_its_reason
     let binding = Binding {
         participant: 1,
         prefix: site_prefix(NETWORK, 1, 0),
-        lease_expires_ns: monotonic_ns(),
+        // The programs' clock is late by up to a tick.
+        lease_expires_ns: monotonic_ns() - 100_000_000,
     };
     datapath.bind(line, binding).unwrap();
     assert_eq!(

@@ -52,6 +52,39 @@ pub fn decide<W: World, P: Packet + ?Sized>(world: &mut W, hook: Hook, packet: &
     }
 }
 
+/// One side of a packet that is on its way between two places of the network.
+#[derive(Clone, Copy)]
+struct End {
+    number: u32,
+    slot: ParticipantSlot,
+}
+
+impl End {
+    /// The infrastructure (number 0) is always live and has generation 0.
+    #[inline(always)]
+    fn look_up<W: World>(world: &W, number: u32) -> Self {
+        let slot = if number == 0 {
+            ParticipantSlot::new(0, ParticipantState::Live, 0)
+        } else {
+            participant(world, number)
+        };
+        Self {
+            number: world.launder(u64::from(number)) as u32,
+            slot: ParticipantSlot(world.launder(slot.0)),
+        }
+    }
+
+    #[inline(always)]
+    fn live(&self) -> bool {
+        self.slot.is_live()
+    }
+
+    #[inline(always)]
+    fn generation(&self) -> u32 {
+        self.slot.generation()
+    }
+}
+
 /// From the site: is it who it says, and may it reach where it wants?
 #[inline(always)]
 fn line_in<W: World, P: Packet + ?Sized>(world: &mut W, packet: &P, ip: &Ipv6) -> Verdict {
@@ -66,10 +99,8 @@ fn line_in<W: World, P: Packet + ?Sized>(world: &mut W, packet: &P, ip: &Ipv6) -
     if !in_network(world.network(), ip.destination_high) {
         return Err(DenyReason::OutsideNetwork);
     }
-    if participant_of(ip.destination_high) == 0 {
-        return to_infrastructure(world, packet, ip, source.generation());
-    }
-    between(world, packet, ip, source)
+    let destination = End::look_up(world, participant_of(ip.destination_high));
+    exchange(world, packet, ip, source, destination)
 }
 
 /// To the site: is it the right line, and may the sender reach this site?
@@ -85,12 +116,9 @@ fn line_out<W: World, P: Packet + ?Sized>(world: &mut W, packet: &P, ip: &Ipv6) 
     if !in_network(world.network(), ip.source_high) {
         return Err(DenyReason::SourceOutsideNetwork);
     }
-    let sender = participant_of(ip.source_high);
-    if sender == 0 {
-        return from_infrastructure(world, packet, ip, binding.participant);
-    }
-    let source = live_source(world, sender)?;
-    between(world, packet, ip, source)
+    let source = live_source(world, participant_of(ip.source_high))?;
+    let destination = End::look_up(world, binding.participant);
+    exchange(world, packet, ip, source, destination)
 }
 
 /// From the backbone: nothing that claims to be one of our own sites, nothing
@@ -109,25 +137,71 @@ fn backbone_in<W: World, P: Packet + ?Sized>(world: &mut W, packet: &P, ip: &Ipv
     if !in_network(world.network(), ip.destination_high) {
         return Err(DenyReason::OutsideNetwork);
     }
-    match (
-        participant_of(ip.source_high),
-        participant_of(ip.destination_high),
-    ) {
-        (0, 0) => Ok(()),
-        // Its sender's gateway has checked generations; here both ends count
-        // as infrastructure, since this gateway may know neither.
-        (_, 0) => to_infrastructure(world, packet, ip, 0),
-        (0, _) => {
-            let mut at = Walk::new(ip.next, TRANSPORT_OFFSET, ip.end);
-            let transport = transport::read(packet, ip, &mut at)?;
-            match transport.role {
-                // The line that delivers holds the first fragment and the flows.
-                Role::Later | Role::Error => Ok(()),
-                _ => base_answer(world, ip, &transport),
-            }
-        }
-        _ => Ok(()),
+    let from = participant_of(ip.source_high) == 0;
+    let to = participant_of(ip.destination_high) == 0;
+    if from == to {
+        // Within the infrastructure, or between participants.
+        return Ok(());
     }
+    let mut at = Walk::new(ip.next, TRANSPORT_OFFSET, ip.end);
+    let transport = transport::read(packet, ip, &mut at)?;
+    if to {
+        // The sender's gateway has checked its generation; this one may not
+        // even know it, and counts both ends as infrastructure.
+        return match transport.role {
+            Role::LATER => later_fragment(world, ip, &at, 0, 0),
+            Role::ERROR => error_message(world, packet, ip, &at),
+            _ => {
+                base_question(world, ip, &transport)?;
+                first_fragment(world, ip, &at, 0, 0)
+            }
+        };
+    }
+    match transport.role {
+        // The line that delivers holds the first fragment and the flows.
+        Role::LATER | Role::ERROR => Ok(()),
+        _ => base_answer(world, ip, &transport),
+    }
+}
+
+/// Both ends are known and belong here: may this packet go between them?
+#[inline(always)]
+fn exchange<W: World, P: Packet + ?Sized>(
+    world: &mut W,
+    packet: &P,
+    ip: &Ipv6,
+    source: End,
+    destination: End,
+) -> Verdict {
+    let mut own = Walk::new(ip.next, TRANSPORT_OFFSET, ip.end);
+    let Some(at) = packet.scratch(0, &mut own) else {
+        return Err(DenyReason::TableUnavailable);
+    };
+    let transport = transport::read(packet, ip, at)?;
+    at.keep(transport);
+    let at = packet.settled(at);
+    let transport = at.transport();
+    match transport.role {
+        Role::LATER => {
+            if !destination.live() {
+                return Err(DenyReason::PeerNotLive);
+            }
+            return later_fragment(world, ip, at, source.generation(), destination.generation());
+        }
+        Role::ERROR => return error_message(world, packet, ip, at),
+        _ => {}
+    }
+    if destination.number == 0 {
+        base_question(world, ip, &transport)?;
+    } else if source.number == 0 {
+        if !destination.live() {
+            return Err(DenyReason::PeerNotLive);
+        }
+        base_answer(world, ip, &transport)?;
+    } else {
+        conversation(world, ip, &transport, source, destination)?;
+    }
+    first_fragment(world, ip, at, source.generation(), destination.generation())
 }
 
 /// What a line serves before anything else is known about it: neighbour
@@ -187,7 +261,7 @@ fn link_scope<W: World, P: Packet + ?Sized>(
         ((ip.source_high, ip.source_low), transport.source_port)
     };
     // The gateway never opens a connection to a site's box: only answers leave.
-    let answers = hook as u8 == Hook::LineIn as u8 || transport.role as u8 != Role::Opening as u8;
+    let answers = hook as u8 == Hook::LineIn as u8 || !transport.role.is(Role::OPENING);
     let served = port == world.attach_port() || port == world.enrol_port();
     if address == gateway && served && answers {
         Ok(())
@@ -216,11 +290,11 @@ fn participant<W: World>(world: &W, number: u32) -> ParticipantSlot {
 }
 
 #[inline(always)]
-fn live_source<W: World>(world: &W, number: u32) -> Result<ParticipantSlot, DenyReason> {
-    let source = participant(world, number);
-    if source.is_live() {
+fn live_source<W: World>(world: &W, number: u32) -> Result<End, DenyReason> {
+    let source = End::look_up(world, number);
+    if source.live() {
         Ok(source)
-    } else if source.state_number() == ParticipantState::Quarantined as u8 {
+    } else if source.slot.state_number() == ParticipantState::Quarantined as u8 {
         Err(DenyReason::Quarantined)
     } else {
         Err(DenyReason::NotLive)
@@ -229,95 +303,17 @@ fn live_source<W: World>(world: &W, number: u32) -> Result<ParticipantSlot, Deny
 
 /// A participant asks the infrastructure: base services only.
 #[inline(always)]
-fn to_infrastructure<W: World, P: Packet + ?Sized>(
-    world: &mut W,
-    packet: &P,
-    ip: &Ipv6,
-    source_generation: u32,
-) -> Verdict {
-    let mut at = Walk::new(ip.next, TRANSPORT_OFFSET, ip.end);
-    let transport = transport::read(packet, ip, &mut at)?;
-    match transport.role {
-        Role::Later => later_fragment(world, ip, &at, source_generation, 0),
-        Role::Error => {
-            let quoted = transport::quoted(packet, &at)?;
-            // About an answer of a base service to this very site.
-            let asked = EndpointKey::new(
-                quoted.ip.source_high,
-                quoted.ip.source_low,
-                quoted.transport.protocol,
-                quoted.transport.source_port,
-            );
-            if quotes_sender(ip, &quoted)
-                && quoted.ip.destination_high == ip.source_high
-                && world.is_base_service(&asked)
-            {
-                Ok(())
-            } else {
-                Err(DenyReason::IcmpErrorWithoutFlow)
-            }
-        }
-        Role::Answer => Err(DenyReason::NotABaseService),
-        Role::Either | Role::Opening => {
-            let asked = EndpointKey::new(
-                ip.destination_high,
-                ip.destination_low,
-                transport.protocol,
-                transport.destination_port,
-            );
-            if !world.is_base_service(&asked) {
-                return Err(DenyReason::NotABaseService);
-            }
-            first_fragment(world, ip, &at, source_generation, 0)
-        }
-    }
-}
-
-/// The infrastructure sends to a participant: answers of base services and
-/// errors about what the participant sent.
-#[inline(always)]
-fn from_infrastructure<W: World, P: Packet + ?Sized>(
-    world: &mut W,
-    packet: &P,
-    ip: &Ipv6,
-    receiver: u32,
-) -> Verdict {
-    let mut at = Walk::new(ip.next, TRANSPORT_OFFSET, ip.end);
-    let transport = transport::read(packet, ip, &mut at)?;
-    let destination = participant(world, receiver);
-    if !destination.is_live() {
-        return Err(DenyReason::PeerNotLive);
-    }
-    match transport.role {
-        Role::Later => later_fragment(world, ip, &at, 0, destination.generation()),
-        Role::Error => {
-            let quoted = transport::quoted(packet, &at)?;
-            if !quotes_sender(ip, &quoted)
-                || !in_network(world.network(), quoted.ip.destination_high)
-            {
-                return Err(DenyReason::IcmpErrorWithoutFlow);
-            }
-            let other = participant_of(quoted.ip.destination_high);
-            if other == 0 {
-                let asked = EndpointKey::new(
-                    quoted.ip.destination_high,
-                    quoted.ip.destination_low,
-                    quoted.transport.protocol,
-                    quoted.transport.destination_port,
-                );
-                return if world.is_base_service(&asked) {
-                    Ok(())
-                } else {
-                    Err(DenyReason::IcmpErrorWithoutFlow)
-                };
-            }
-            let peer = participant(world, other);
-            error_about_flow(world, &quoted, destination, peer)
-        }
-        _ => {
-            base_answer(world, ip, &transport)?;
-            first_fragment(world, ip, &at, 0, destination.generation())
-        }
+fn base_question<W: World>(world: &W, ip: &Ipv6, transport: &Transport) -> Verdict {
+    let asked = EndpointKey::new(
+        ip.destination_high,
+        ip.destination_low,
+        transport.protocol,
+        transport.destination_port,
+    );
+    if !transport.role.is(Role::ANSWER) && world.is_base_service(&asked) {
+        Ok(())
+    } else {
+        Err(DenyReason::NotABaseService)
     }
 }
 
@@ -330,7 +326,7 @@ fn base_answer<W: World>(world: &W, ip: &Ipv6, transport: &Transport) -> Verdict
         transport.protocol,
         transport.source_port,
     );
-    if transport.role as u8 != Role::Opening as u8 && world.is_base_service(&from) {
+    if !transport.role.is(Role::OPENING) && world.is_base_service(&from) {
         Ok(())
     } else {
         Err(DenyReason::NotABaseService)
@@ -339,63 +335,12 @@ fn base_answer<W: World>(world: &W, ip: &Ipv6, transport: &Transport) -> Verdict
 
 /// Between two participants: a conversation in force, or a grant that opens one.
 #[inline(always)]
-fn between<W: World, P: Packet + ?Sized>(
-    world: &mut W,
-    packet: &P,
-    ip: &Ipv6,
-    source: ParticipantSlot,
-) -> Verdict {
-    let mut at = Walk::new(ip.next, TRANSPORT_OFFSET, ip.end);
-    let transport = transport::read(packet, ip, &mut at)?;
-    let destination = participant(world, participant_of(ip.destination_high));
-    match transport.role {
-        Role::Later => {
-            if !destination.is_live() {
-                return Err(DenyReason::PeerNotLive);
-            }
-            later_fragment(
-                world,
-                ip,
-                &at,
-                source.generation(),
-                destination.generation(),
-            )
-        }
-        Role::Error => {
-            let quoted = transport::quoted(packet, &at)?;
-            // Only an end of a conversation speaks about it: nobody else in
-            // the network can break it.
-            if !quotes_sender(ip, &quoted)
-                || participant_of(quoted.ip.destination_high) != source.number()
-                || !in_network(world.network(), quoted.ip.destination_high)
-            {
-                return Err(DenyReason::IcmpErrorWithoutFlow);
-            }
-            error_about_flow(world, &quoted, destination, source)
-        }
-        _ => {
-            conversation(world, ip, &transport, source, destination)?;
-            if at.piece as u8 == Piece::Whole as u8 {
-                return Ok(());
-            }
-            first_fragment(
-                world,
-                ip,
-                &at,
-                source.generation(),
-                destination.generation(),
-            )
-        }
-    }
-}
-
-#[inline(always)]
 fn conversation<W: World>(
     world: &W,
     ip: &Ipv6,
     transport: &Transport,
-    source: ParticipantSlot,
-    destination: ParticipantSlot,
+    source: End,
+    destination: End,
 ) -> Verdict {
     let from = (ip.source_high, ip.source_low);
     let to = (ip.destination_high, ip.destination_low);
@@ -406,6 +351,7 @@ fn conversation<W: World>(
         transport.source_port,
         transport.destination_port,
     );
+    let sender_is_a = world.launder(u64::from(sender_is_a)) != 0;
     let now_ns = world.now_ns();
     let (a, b) = if sender_is_a {
         (source, destination)
@@ -419,102 +365,80 @@ fn conversation<W: World>(
         opened_by_a: sender_is_a,
     };
 
-    // The reason a known conversation was cut for; told instead of the one
-    // that its responder would get for opening it the other way round.
-    let mut cut = None;
+    // Whom the grant is asked for: whoever opened the conversation, or the
+    // sender when there is none that this packet could belong to.
+    let mut sender_opens = true;
     let lookup = flows::find(&world.flows(), &key);
     if let Some((flow, known)) = lookup.found {
         let sender_opened = known.opened_by_a == sender_is_a;
         let fits = match transport.role {
-            Role::Opening => sender_opened,
-            Role::Answer => !sender_opened,
+            Role::OPENING => sender_opened,
+            Role::ANSWER => !sender_opened,
             _ => true,
         };
         let idle_ns = now_ns.saturating_sub(known.last_seen_ns);
         if fits && idle_ns <= flow_idle_max_ns(transport.protocol) {
-            if !destination.is_live() {
-                return Err(DenyReason::PeerNotLive);
-            }
-            if known.a_generation == value.a_generation && known.b_generation == value.b_generation
+            if destination.live()
+                && known.a_generation == value.a_generation
+                && known.b_generation == value.b_generation
             {
                 if idle_ns >= FLOW_TOUCH_NS {
                     flows::touch(&world.flows(), flow, now_ns);
                 }
                 return Ok(());
             }
-            // Something about one of the two has changed since: ask again, as
-            // the one who opened it.
-            let asked = if sender_opened {
-                authorised(
-                    world,
-                    source.number(),
-                    to,
-                    transport.protocol,
-                    transport.destination_port,
-                )
-            } else {
-                authorised(
-                    world,
-                    destination.number(),
-                    from,
-                    transport.protocol,
-                    transport.source_port,
-                )
-            };
-            match asked {
-                Ok(()) => {
-                    value.opened_by_a = known.opened_by_a;
-                    return written(flows::write(&world.flows(), &lookup, &key, &value));
-                }
-                Err(reason) if sender_opened => return Err(reason),
-                Err(reason) => cut = Some(reason),
-            }
+            // Something about one of the two has changed since: ask again.
+            sender_opens = sender_opened;
         }
     }
-
-    if transport.role as u8 == Role::Answer as u8 {
-        return Err(match cut {
-            Some(reason) => reason,
-            None => DenyReason::ReplyWithoutFlow,
-        });
+    let mut sender_opens = world.launder(u64::from(sender_opens)) != 0;
+    if sender_opens && transport.role.is(Role::ANSWER) {
+        return Err(DenyReason::ReplyWithoutFlow);
     }
-    if let Err(reason) = authorised(
+    let mut verdict = authorised(
         world,
-        source.number(),
+        source,
+        destination,
+        from,
         to,
-        transport.protocol,
-        transport.destination_port,
-    ) {
-        return Err(match cut {
-            Some(first) => first,
-            None => reason,
-        });
+        transport,
+        sender_opens,
+    );
+    if verdict.is_err() && !sender_opens && !transport.role.is(Role::ANSWER) {
+        // The conversation is cut, but its responder may have a grant of its
+        // own for the same addresses and ports. When it has not, the reason
+        // that is told is the one that the conversation was cut for.
+        sender_opens = true;
+        if authorised(world, source, destination, from, to, transport, true).is_ok() {
+            verdict = Ok(());
+        }
     }
-    if !destination.is_live() {
+    verdict?;
+    if !destination.live() {
         return Err(DenyReason::PeerNotLive);
     }
+    value.opened_by_a = sender_is_a == sender_opens;
     written(flows::write(&world.flows(), &lookup, &key, &value))
 }
 
-#[inline(always)]
-fn written(done: bool) -> Verdict {
-    if done {
-        Ok(())
-    } else {
-        Err(DenyReason::TableUnavailable)
-    }
-}
-
-/// Whether a grant lets `initiator` open a conversation to this endpoint.
+/// Whether a grant lets one side open a conversation to the other's endpoint.
 #[inline(always)]
 fn authorised<W: World>(
     world: &W,
-    initiator: u32,
-    (high, low): (u64, u64),
-    protocol: u8,
-    port: u16,
+    source: End,
+    destination: End,
+    from: (u64, u64),
+    to: (u64, u64),
+    transport: &Transport,
+    sender_opens: bool,
 ) -> Verdict {
-    let Some(service) = world.endpoint(&EndpointKey::new(high, low, protocol, port)) else {
+    let (initiator, (high, low), port) = if sender_opens {
+        (source.number, to, transport.destination_port)
+    } else {
+        (destination.number, from, transport.source_port)
+    };
+    let key = EndpointKey::new(high, low, transport.protocol, port);
+    let Some(service) = world.endpoint(&key) else {
         return Err(match world.endpoint(&EndpointKey::marker(high, low)) {
             Some(_) => DenyReason::PortNotInService,
             None => DenyReason::NoSuchService,
@@ -528,45 +452,87 @@ fn authorised<W: World>(
     }
 }
 
-/// An error goes back to the sender of the packet that it quotes.
 #[inline(always)]
-fn quotes_sender(ip: &Ipv6, quoted: &Quoted) -> bool {
-    quoted.ip.source_high == ip.destination_high && quoted.ip.source_low == ip.destination_low
+fn written(done: bool) -> Verdict {
+    if done {
+        Ok(())
+    } else {
+        Err(DenyReason::TableUnavailable)
+    }
 }
 
-/// An error about a conversation in force; it never opens or refreshes one.
+/// An ICMPv6 error: passes only about a conversation in force, or about an
+/// exchange with a base service. It never opens or refreshes a conversation.
 ///
-/// `quoter` is the participant that sent the quoted packet, `other` the one
-/// that it was sent to.
+/// It goes back to the sender of the packet that it quotes, and comes from an
+/// end of that packet's way or from the infrastructure between them: nobody
+/// else in the network can break a conversation.
 #[inline(always)]
-fn error_about_flow<W: World>(
+fn error_message<W: World, P: Packet + ?Sized>(
     world: &W,
-    quoted: &Quoted,
-    quoter: ParticipantSlot,
-    other: ParticipantSlot,
+    packet: &P,
+    ip: &Ipv6,
+    at: &Walk,
 ) -> Verdict {
     let refused = Err(DenyReason::IcmpErrorWithoutFlow);
+    let Quoted {
+        ip: quoted,
+        transport,
+    } = transport::quoted(packet, at)?;
+    if quoted.source_high != ip.destination_high
+        || quoted.source_low != ip.destination_low
+        || !in_network(world.network(), quoted.destination_high)
+    {
+        return refused;
+    }
+    let sender = participant_of(ip.source_high);
+    let quoter = participant_of(quoted.source_high);
+    let other = participant_of(quoted.destination_high);
+    if sender != 0 && sender != other {
+        return refused;
+    }
+    if quoter == 0 || other == 0 {
+        let (high, low, port) = if quoter == 0 {
+            (quoted.source_high, quoted.source_low, transport.source_port)
+        } else {
+            (
+                quoted.destination_high,
+                quoted.destination_low,
+                transport.destination_port,
+            )
+        };
+        // An error to the infrastructure comes from the very site that it answered.
+        let between = quoter != 0 || quoted.destination_high == ip.source_high;
+        let service = EndpointKey::new(high, low, transport.protocol, port);
+        return if between && world.is_base_service(&service) {
+            Ok(())
+        } else {
+            refused
+        };
+    }
     let (key, quoter_is_a) = FlowKey::of(
-        (quoted.ip.source_high, quoted.ip.source_low),
-        (quoted.ip.destination_high, quoted.ip.destination_low),
-        quoted.transport.protocol,
-        quoted.transport.source_port,
-        quoted.transport.destination_port,
+        (quoted.source_high, quoted.source_low),
+        (quoted.destination_high, quoted.destination_low),
+        transport.protocol,
+        transport.source_port,
+        transport.destination_port,
     );
     let Some((_, known)) = flows::find(&world.flows(), &key).found else {
         return refused;
     };
+    let quoter = End::look_up(world, quoter);
+    let other = End::look_up(world, other);
     let (a, b) = if quoter_is_a {
         (quoter, other)
     } else {
         (other, quoter)
     };
     let idle_ns = world.now_ns().saturating_sub(known.last_seen_ns);
-    if quoter.is_live()
-        && other.is_live()
+    if a.live()
+        && b.live()
         && known.a_generation == a.generation()
         && known.b_generation == b.generation()
-        && idle_ns <= flow_idle_max_ns(quoted.transport.protocol)
+        && idle_ns <= flow_idle_max_ns(transport.protocol)
     {
         Ok(())
     } else {
@@ -597,7 +563,7 @@ fn first_fragment<W: World>(
     source_generation: u32,
     destination_generation: u32,
 ) -> Verdict {
-    if at.piece as u8 == Piece::Whole as u8 {
+    if at.piece.is(Piece::WHOLE) {
         return Ok(());
     }
     let key = fragment_key(ip, at);

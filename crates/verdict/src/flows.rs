@@ -58,6 +58,10 @@ pub trait Memory {
     fn load(&self, entry: Self::Entry, word: usize) -> u64;
     /// Writes a word.
     fn store(&self, entry: Self::Entry, word: usize, value: u64);
+    /// The same word, in a way that keeps the compiler from seeing through it.
+    fn opaque(&self, word: u64) -> u64 {
+        word
+    }
     /// Replaces a word if it is as expected, in order with all other accesses.
     fn replace(&self, entry: Self::Entry, word: usize, expected: u64, value: u64) -> bool;
 }
@@ -123,17 +127,29 @@ pub(crate) fn find<M: Memory>(memory: &M, key: &FlowKey) -> Lookup<M::Entry> {
     let (seed, buckets) = memory.shape();
     let hash = hash(&packed, seed);
     let mut found = None;
-    if let Some(first) = memory.bucket(first_bucket(hash, buckets)) {
-        let (entry, full) = scan(memory, first, &packed, tag(hash));
+    let mut index = first_bucket(hash, buckets);
+    let mut tries = 0;
+    while tries < 2 {
+        let Some(bucket) = memory.bucket(index) else {
+            break;
+        };
+        let (entry, full) = scan(memory, bucket, &packed, tag(hash));
         found = entry;
-        if found.is_none()
-            && full
-            && let Some(second) = memory.bucket(second_bucket(hash, buckets))
-        {
-            found = scan(memory, second, &packed, tag(hash)).0;
+        if found.is_some() || !full {
+            break;
         }
+        index = second_bucket(hash, buckets);
+        tries += 1;
     }
     Lookup { hash, found }
+}
+
+/// 1 when the word, which is less than 2^63, is 0; else 0. Without a branch:
+/// the eBPF verifier follows both sides of each branch, and would look at all
+/// that comes after once for every place of a bucket.
+#[inline(always)]
+fn is_zero<M: Memory>(memory: &M, word: u64) -> u64 {
+    memory.opaque(word).wrapping_sub(1) >> 63
 }
 
 /// Looks through a bucket, and tells whether it is full.
@@ -144,36 +160,42 @@ fn scan<M: Memory>(
     key: &Packed,
     tag: u64,
 ) -> (Option<(M::Entry, FlowValue)>, bool) {
+    let mut matching = 0;
+    let mut matches = 0;
+    let mut empty = 0;
     let mut way = 0;
     while way < BUCKET_WAYS {
-        let entry = memory.way(bucket, way);
-        let head = memory.load(entry, HEAD);
-        if head >> 32 == tag && head & 1 == 0 {
-            let ports = memory.load(entry, PORTS);
-            let generations = memory.load(entry, GENERATIONS);
-            let last_seen_ns = memory.load(entry, LAST_SEEN);
-            if ports & !OPENED_BY_A == key.ports
-                && memory.load(entry, A_LOW) == key.a_low
-                && memory.load(entry, B_LOW) == key.b_low
-                && memory.load(entry, HIGHS) == key.highs
-                && memory.load(entry, HEAD) == head
-            {
-                let value = FlowValue {
-                    last_seen_ns,
-                    a_generation: (generations >> 32) as u32,
-                    b_generation: generations as u32,
-                    opened_by_a: ports & OPENED_BY_A != 0,
-                };
-                return (Some((entry, value)), true);
-            }
-        }
-        if head >> 32 == 0 && head & 1 == 0 {
-            // Places fill from the front, so nothing is behind an empty one.
-            return (None, false);
-        }
+        let head = memory.load(memory.way(bucket, way), HEAD);
+        let here = is_zero(memory, (head >> 32) ^ tag | (head & 1) << 32);
+        matching |= here * way as u64;
+        matches |= here;
+        empty |= is_zero(memory, head >> 32);
         way += 1;
     }
-    (None, true)
+    if memory.opaque(matches) != 0 {
+        // Were two tags alike, this would look at a third place, find nothing,
+        // and the grant would be asked again.
+        let entry = memory.way(bucket, memory.opaque(matching) as usize & (BUCKET_WAYS - 1));
+        let head = memory.load(entry, HEAD);
+        let ports = memory.load(entry, PORTS);
+        let generations = memory.load(entry, GENERATIONS);
+        let last_seen_ns = memory.load(entry, LAST_SEEN);
+        let differs = (ports & !OPENED_BY_A) ^ key.ports
+            | memory.load(entry, A_LOW) ^ key.a_low
+            | memory.load(entry, B_LOW) ^ key.b_low
+            | memory.load(entry, HIGHS) ^ key.highs
+            | head & 1;
+        if differs == 0 && memory.load(entry, HEAD) == head {
+            let value = FlowValue {
+                last_seen_ns,
+                a_generation: (generations >> 32) as u32,
+                b_generation: generations as u32,
+                opened_by_a: ports & OPENED_BY_A != 0,
+            };
+            return (Some((entry, value)), true);
+        }
+    }
+    (None, memory.opaque(empty) == 0)
 }
 
 /// Notes when a conversation was last seen. Should its place have been given to
@@ -193,60 +215,57 @@ pub(crate) fn write<M: Memory>(
     value: &FlowValue,
 ) -> bool {
     let packed = pack(key);
-    if let Some((entry, _)) = lookup.found
-        && put(memory, entry, tag(lookup.hash), &packed, value)
-    {
-        return true;
-    }
     let (_, buckets) = memory.shape();
+    let mut entry = match lookup.found {
+        Some((entry, _)) => Some(entry),
+        None => victim(memory, lookup.hash, buckets),
+    };
     let mut tries = 0;
     while tries < 2 {
-        let Some(victim) = victim(memory, lookup.hash, buckets) else {
+        let Some(place) = entry else {
             return false;
         };
-        if put(memory, victim, tag(lookup.hash), &packed, value) {
+        if put(memory, place, tag(lookup.hash), &packed, value) {
             return true;
         }
+        entry = victim(memory, lookup.hash, buckets);
         tries += 1;
     }
     false
 }
 
-/// An empty place, else the one that was silent for longest.
+/// The first empty place, else the one that was silent for longest.
 #[inline(always)]
 fn victim<M: Memory>(memory: &M, hash: u64, buckets: u32) -> Option<M::Entry> {
-    let first = memory.bucket(first_bucket(hash, buckets))?;
-    let (mut oldest, seen_ns) = quietest(memory, first);
-    if seen_ns != 0 {
+    let mut bucket = memory.bucket(first_bucket(hash, buckets))?;
+    let mut quiet = quietest(memory, bucket);
+    if quiet >= BUCKET_WAYS as u64 {
         let second = memory.bucket(second_bucket(hash, buckets))?;
-        let (other, other_seen_ns) = quietest(memory, second);
-        if other_seen_ns < seen_ns {
-            oldest = other;
+        let other = quietest(memory, second);
+        if other < quiet {
+            quiet = other;
+            bucket = second;
         }
     }
-    Some(oldest)
+    Some(memory.way(bucket, memory.opaque(quiet) as usize & (BUCKET_WAYS - 1)))
 }
 
-/// The entry of a bucket that was silent for longest, and since when; 0 for an
-/// empty place.
+/// When the quietest conversation of a bucket was last seen, times the number
+/// of ways, plus its way. An empty place was last seen at 0, and was never
+/// anything but empty.
 #[inline(always)]
-fn quietest<M: Memory>(memory: &M, bucket: M::Entry) -> (M::Entry, u64) {
-    let mut oldest = bucket;
-    let mut oldest_ns = u64::MAX;
+fn quietest<M: Memory>(memory: &M, bucket: M::Entry) -> u64 {
+    let mut quiet = u64::MAX;
     let mut way = 0;
     while way < BUCKET_WAYS {
-        let entry = memory.way(bucket, way);
-        if memory.load(entry, HEAD) >> 32 == 0 {
-            return (entry, 0);
-        }
-        let seen_ns = memory.load(entry, LAST_SEEN);
-        if seen_ns < oldest_ns {
-            oldest = entry;
-            oldest_ns = seen_ns;
+        let seen_ns = memory.load(memory.way(bucket, way), LAST_SEEN);
+        let candidate = seen_ns.wrapping_mul(BUCKET_WAYS as u64) | way as u64;
+        if candidate < quiet {
+            quiet = candidate;
         }
         way += 1;
     }
-    (oldest, oldest_ns.max(1))
+    quiet
 }
 
 /// Claims an entry, fills it, and gives it free; `false` when another CPU has it.

@@ -26,7 +26,7 @@ mod world;
 pub use decide::{Verdict, decide, run};
 pub use packet::{ETHERNET_BYTES, Ipv6, Packet, protocol};
 pub use reason::DenyReason;
-pub use walk::EXTENSION_HEADERS_MAX;
+pub use walk::{EXTENSION_HEADERS_MAX, Walk};
 pub use world::{
     Binding, Denial, DropKey, EndpointKey, FRAGMENT_LIFETIME_NS, FlowKey, FlowValue, FragmentKey,
     FragmentValue, Hook, LineCounters, ParticipantSlot, ParticipantState, Table, World,

@@ -6,6 +6,7 @@
 
 use crate::DenyReason;
 use crate::address;
+use crate::walk::Walk;
 
 /// Length of the Ethernet header in front of the IPv6 header, bytes.
 pub const ETHERNET_BYTES: u32 = 14;
@@ -57,6 +58,27 @@ pub trait Packet {
 
     /// Two bytes, big-endian, at any offset.
     fn pair(&self, offset: u32) -> Option<u16>;
+
+    /// Memory for a walk's state, filled with `walk`. The kernel has it in a map:
+    /// its stack is small, and its verifier forgets what is written to a map,
+    /// so that all ways through the headers meet again behind the walk.
+    fn scratch<'a>(&self, place: u32, walk: &'a mut Walk) -> Option<&'a mut Walk> {
+        let _ = place;
+        Some(walk)
+    }
+
+    /// The same memory, of which the compiler is to think that anything may be
+    /// in it now: it would otherwise remember what it has just written.
+    fn settled<'a>(&self, walk: &'a mut Walk) -> &'a mut Walk {
+        walk
+    }
+
+    /// The same word, of which the eBPF verifier knows nothing any more. Where
+    /// ways through the code come together again, it would otherwise follow
+    /// all that comes after once for each way that led there.
+    fn launder(&self, word: u64) -> u64 {
+        word
+    }
 }
 
 impl Packet for [u8] {

@@ -7,18 +7,24 @@ use crate::walk::{Piece, Walk, is_transport, walk};
 
 /// What a packet is to its conversation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[repr(u8)]
-pub(crate) enum Role {
+pub(crate) struct Role(pub(crate) u8);
+
+impl Role {
     /// Either side may send it.
-    Either = 0,
+    pub(crate) const EITHER: Self = Self(0);
     /// Only an initiator sends it: a TCP SYN without ACK, an echo request.
-    Opening = 1,
+    pub(crate) const OPENING: Self = Self(1);
     /// Only a responder sends it: an echo reply.
-    Answer = 2,
+    pub(crate) const ANSWER: Self = Self(2);
     /// An ICMPv6 error about another packet.
-    Error = 3,
+    pub(crate) const ERROR: Self = Self(3);
     /// A later fragment: no transport header at all.
-    Later = 4,
+    pub(crate) const LATER: Self = Self(4);
+
+    #[inline(always)]
+    pub(crate) fn is(self, other: Self) -> bool {
+        self.0 == other.0
+    }
 }
 
 /// A packet's transport header. Ports of an echo are its identifier on the
@@ -66,10 +72,10 @@ pub(crate) fn read<P: Packet + ?Sized>(
         return headers(first, second, at);
     }
     walk(packet, at)?;
-    if at.piece as u8 == Piece::Later as u8 {
+    if at.piece.is(Piece::LATER) {
         return Ok(Transport {
             protocol: at.fragment_next,
-            role: Role::Later,
+            role: Role::LATER,
             source_port: 0,
             destination_port: 0,
         });
@@ -100,7 +106,7 @@ fn headers(first: u64, second: u64, at: &Walk) -> Result<Transport, DenyReason> 
     let available = at.end - at.offset;
     let mut transport = Transport {
         protocol: at.next,
-        role: Role::Either,
+        role: Role::EITHER,
         source_port: (first >> 48) as u16,
         destination_port: (first >> 32) as u16,
     };
@@ -115,7 +121,7 @@ fn headers(first: u64, second: u64, at: &Walk) -> Result<Transport, DenyReason> 
             }
             let flags = second >> 16;
             if flags & (TCP_SYN | TCP_ACK) == TCP_SYN {
-                transport.role = Role::Opening;
+                transport.role = Role::OPENING;
             }
         }
         protocol::UDP => {
@@ -124,7 +130,7 @@ fn headers(first: u64, second: u64, at: &Walk) -> Result<Transport, DenyReason> 
                 return Err(at.too_short());
             }
             // The datagram of a first fragment goes on in the later ones.
-            let whole = at.piece as u8 == Piece::Whole as u8;
+            let whole = at.piece.is(Piece::WHOLE);
             if length < UDP_BYTES || (whole && length > available) {
                 return Err(DenyReason::Malformed);
             }
@@ -144,15 +150,15 @@ fn icmp(first: u64, at: &Walk) -> Result<Transport, DenyReason> {
     let kind = (first >> 56) as u8;
     let identifier = (first >> 16) as u16;
     let (role, source_port, destination_port) = match kind {
-        ECHO_REQUEST => (Role::Opening, identifier, 0),
-        ECHO_REPLY => (Role::Answer, 0, identifier),
+        ECHO_REQUEST => (Role::OPENING, identifier, 0),
+        ECHO_REPLY => (Role::ANSWER, 0, identifier),
         // RFC 4443 section 2.1: unreachable, too big, time exceeded, parameter problem.
         1..=4 => {
-            if at.piece as u8 != Piece::Whole as u8 {
+            if !at.piece.is(Piece::WHOLE) {
                 // RFC 4443 section 2.4 (c): never longer than the smallest MTU.
                 return Err(DenyReason::FragmentNotAllowed);
             }
-            (Role::Error, 0, 0)
+            (Role::ERROR, 0, 0)
         }
         _ => return Err(DenyReason::IcmpTypeNotAllowed),
     };
@@ -186,8 +192,11 @@ pub(crate) fn quoted<P: Packet + ?Sized>(packet: &P, at: &Walk) -> Result<Quoted
         return Err(DenyReason::Malformed);
     };
     let ip = Ipv6::from_words(words, start + 40)?;
-    let mut inner = Walk::new(ip.next, start + 40, at.end);
-    if walk(packet, &mut inner).is_err() || inner.piece as u8 == Piece::Later as u8 {
+    let mut own = Walk::new(ip.next, start + 40, at.end);
+    let Some(inner) = packet.scratch(1, &mut own) else {
+        return Err(DenyReason::TableUnavailable);
+    };
+    if walk(packet, inner).is_err() || inner.piece.is(Piece::LATER) {
         return Err(DenyReason::IcmpErrorWithoutFlow);
     }
     if inner.offset + 8 > inner.end {
@@ -198,14 +207,14 @@ pub(crate) fn quoted<P: Packet + ?Sized>(packet: &P, at: &Walk) -> Result<Quoted
     };
     let mut transport = Transport {
         protocol: inner.next,
-        role: Role::Either,
+        role: Role::EITHER,
         source_port: (first >> 48) as u16,
         destination_port: (first >> 32) as u16,
     };
     if inner.next == protocol::ICMPV6 {
-        transport = match icmp(first, &inner) {
+        transport = match icmp(first, inner) {
             // RFC 4443 section 2.4 (e): no error about an error.
-            Ok(message) if message.role as u8 != Role::Error as u8 => message,
+            Ok(message) if !message.role.is(Role::ERROR) => message,
             _ => return Err(DenyReason::IcmpErrorWithoutFlow),
         };
     }

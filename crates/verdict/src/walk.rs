@@ -6,6 +6,7 @@
 
 use crate::DenyReason;
 use crate::packet::{Packet, protocol};
+use crate::transport::{Role, Transport};
 
 /// Most extension headers that are looked through before the packet is refused.
 pub const EXTENSION_HEADERS_MAX: u32 = 8;
@@ -17,19 +18,26 @@ const OPTION_JUMBO: u8 = 0xc2;
 
 /// Which part of a packet this is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[repr(u8)]
-pub(crate) enum Piece {
+pub(crate) struct Piece(pub(crate) u8);
+
+impl Piece {
     /// A whole packet, or an atomic fragment (RFC 6946).
-    Whole = 0,
+    pub(crate) const WHOLE: Self = Self(0);
     /// The first fragment of several.
-    First = 1,
+    pub(crate) const FIRST: Self = Self(1);
     /// A later fragment: its bytes are not headers.
-    Later = 2,
+    pub(crate) const LATER: Self = Self(2);
+
+    #[inline(always)]
+    pub(crate) fn is(self, other: Self) -> bool {
+        self.0 == other.0
+    }
 }
 
 /// Where the walk stands and what it has found.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Walk {
+#[repr(C)]
+pub struct Walk {
     /// Offset in the frame of the next unread byte; at the end, of the
     /// transport header (or of a later fragment's data).
     pub(crate) offset: u32,
@@ -48,6 +56,11 @@ pub(crate) struct Walk {
     pub(crate) piece: Piece,
     /// A fragment header was walked past; a second one is refused.
     pub(crate) fragmented: bool,
+    /// What the transport header says, once it is read.
+    pub(crate) protocol: u8,
+    pub(crate) role: Role,
+    pub(crate) source_port: u16,
+    pub(crate) destination_port: u16,
 }
 
 impl Walk {
@@ -61,17 +74,42 @@ impl Walk {
             fragment_bytes: 0,
             next,
             fragment_next: 0,
-            piece: Piece::Whole,
+            piece: Piece::WHOLE,
             fragmented: false,
+            protocol: 0,
+            role: Role::EITHER,
+            source_port: 0,
+            destination_port: 0,
+        }
+    }
+
+    /// Keeps a transport header; [`Self::transport`] gives it back.
+    #[inline(always)]
+    pub(crate) fn keep(&mut self, transport: Transport) {
+        self.protocol = transport.protocol;
+        self.role = transport.role;
+        self.source_port = transport.source_port;
+        self.destination_port = transport.destination_port;
+    }
+
+    /// The transport header that was kept.
+    #[inline(always)]
+    pub(crate) fn transport(&self) -> Transport {
+        Transport {
+            protocol: self.protocol,
+            role: self.role,
+            source_port: self.source_port,
+            destination_port: self.destination_port,
         }
     }
 
     /// The reason for headers that end too early.
     #[inline(always)]
     pub(crate) fn too_short(&self) -> DenyReason {
-        match self.piece {
-            Piece::First => DenyReason::FirstFragmentIncomplete,
-            _ => DenyReason::Malformed,
+        if self.piece.is(Piece::FIRST) {
+            DenyReason::FirstFragmentIncomplete
+        } else {
+            DenyReason::Malformed
         }
     }
 }
@@ -114,7 +152,7 @@ pub(crate) fn walk<P: Packet + ?Sized>(packet: &P, at: &mut Walk) -> Result<(), 
 
         if next == protocol::FRAGMENT {
             fragment(at, word)?;
-            if at.piece as u8 == Piece::Later as u8 {
+            if at.piece.is(Piece::LATER) {
                 return Ok(());
             }
         } else {
@@ -175,11 +213,11 @@ fn fragment(at: &mut Walk, word: u64) -> Result<(), DenyReason> {
     at.fragment_bytes = bytes;
     at.fragment_next = at.next;
     at.piece = if offset != 0 {
-        Piece::Later
+        Piece::LATER
     } else if more {
-        Piece::First
+        Piece::FIRST
     } else {
-        Piece::Whole
+        Piece::WHOLE
     };
     Ok(())
 }

@@ -439,6 +439,10 @@ pub trait World {
     where
         Self: 'a;
 
+    /// As [`Packet::launder`].
+    fn launder(&self, word: u64) -> u64 {
+        word
+    }
     /// The monotonic clock, nanoseconds.
     fn now_ns(&self) -> u64;
     /// The interface of this packet.
