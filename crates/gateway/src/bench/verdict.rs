@@ -11,6 +11,11 @@
 //! cancels out. New conversations are the first pass over those packets, and
 //! established ones the next pass over the same packets; so each run of the
 //! program opens a conversation of its own, and nothing is reset in between.
+//! `new_one_site` is the same with one institution opening them all, from ever
+//! new hosts and ports: what remains is the decision and the table's own cost,
+//! without the cache misses of looking up ever new participants. The figures of
+//! `many` are the worst that can be: no packet has anything in common with those
+//! before it, which no gateway's traffic is like.
 //! `new_evicting` opens conversations while the table is full, each at the
 //! expense of the least recently used one.
 //!
@@ -93,6 +98,8 @@ pub struct Report {
     pub established_hot_ns: f64,
     /// Established conversations of as many participants as there are packets.
     pub established_many_ns: f64,
+    /// Opening a conversation, all of one institution, in the same full tables.
+    pub new_one_site_ns: f64,
     /// Opening a conversation, each packet another participant's.
     pub new_many_ns: f64,
     /// Opening a conversation while the table is full.
@@ -238,6 +245,7 @@ pub fn run(options: &Options) -> Result<Report, BenchError> {
     let country = Country::new(options, &mut rng);
     let packets = options.flows / BATCH * BATCH;
     let evicting = (packets / 4 / BATCH).max(1) * BATCH;
+    let one_site = evicting;
 
     let config = Config {
         participants_max: options.institutions.max(16),
@@ -246,7 +254,7 @@ pub fn run(options: &Options) -> Result<Report, BenchError> {
         ..Config::default()
     };
     let extras = Extras {
-        bench_packets: packets + evicting,
+        bench_packets: packets + evicting + one_site,
         ..Extras::default()
     };
     let mut datapath = Datapath::open_private(&config, extras)?;
@@ -299,16 +307,31 @@ pub fn run(options: &Options) -> Result<Report, BenchError> {
             })
             .collect()
     };
+    let mut conversations = conversations;
+    let institution = u128::from(site_prefix(NETWORK, 1, 0)) << 64;
+    for _ in 0..one_site {
+        conversations.push(Conversation {
+            source: institution | u128::from(rng.random::<u64>()),
+            destination: server,
+            source_port: rng.random_range(1024..=u16::MAX),
+            destination_port: port,
+        });
+    }
     let mut turn = Turn::open(&mut datapath, &conversations)?;
 
-    let mut new = Vec::new();
-    let mut established = Vec::new();
-    let mut new_evicting = Vec::new();
-    let mut denied_many = Vec::new();
     let template = conversations
         .first()
         .map(Conversation::frame)
         .unwrap_or_default();
+    let mut new_one_site = Vec::new();
+    for start in (packets + evicting..packets + evicting + one_site).step_by(BATCH as usize) {
+        new_one_site.push(turn.batch(&datapath, start, &template)?);
+    }
+    datapath.forget_flows()?;
+    let mut new = Vec::new();
+    let mut established = Vec::new();
+    let mut new_evicting = Vec::new();
+    let mut denied_many = Vec::new();
     for start in (0..packets).step_by(BATCH as usize) {
         new.push(turn.batch(&datapath, start, &template)?);
     }
@@ -383,6 +406,7 @@ pub fn run(options: &Options) -> Result<Report, BenchError> {
         empty_ns: median(empties),
         established_hot_ns: median(established_hot),
         established_many_ns: median(established),
+        new_one_site_ns: median(new_one_site),
         new_many_ns: median(new),
         new_evicting_ns: median(new_evicting),
         denied_hot_ns: median(denied_hot),
