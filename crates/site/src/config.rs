@@ -94,10 +94,17 @@ impl Config {
     /// # Errors
     /// As [`Config::load`].
     pub fn parse(path: &Path, text: &str) -> Result<Self, ConfigError> {
-        let config: Self = toml::from_str(text).map_err(|source| ConfigError::Malformed {
+        let mut config: Self = toml::from_str(text).map_err(|source| ConfigError::Malformed {
             path: path.to_path_buf(),
             source: Box::new(source),
         })?;
+        // Relative paths are relative to the file's folder, not to wherever the
+        // program was started.
+        if let Some(folder) = path.parent() {
+            for place in [&mut config.state_dir, &mut config.root_certificate] {
+                *place = folder.join(&*place);
+            }
+        }
         let bad = |key, found: String, wanted| ConfigError::Value {
             path: path.to_path_buf(),
             key,
