@@ -62,6 +62,9 @@ pub(crate) static TEST_CLOCK_NS: Array<u64> = Array::with_max_entries(1, 0);
 /// Where walks keep their state while a packet is looked at.
 #[map]
 pub(crate) static WALKS: PerCpuArray<Walk> = PerCpuArray::with_max_entries(2, 0);
+/// Where a refused packet is described before it is counted.
+#[map]
+pub(crate) static DENIAL: PerCpuArray<Denial> = PerCpuArray::with_max_entries(1, 0);
 /// A word that nobody writes.
 #[map]
 pub(crate) static ZERO: Array<u64> = Array::with_max_entries(1, 0);

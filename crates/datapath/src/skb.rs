@@ -4,6 +4,8 @@
 //! back, or outside of it, by `bpf_skb_load_bytes`. The buffer is never pulled
 //! or linearised, so that large segments stay whole.
 
+use core::mem::MaybeUninit;
+
 use aya_ebpf::bindings::__sk_buff;
 use aya_ebpf::helpers::bpf_skb_load_bytes;
 use iryonet_verdict::{Packet, Walk};
@@ -47,12 +49,17 @@ impl Frame {
 
 impl Packet for Frame {
     #[inline(always)]
-    fn scratch<'a>(&self, place: u32, walk: &'a mut Walk) -> Option<&'a mut Walk> {
+    fn scratch<'a>(
+        &self,
+        place: u32,
+        _own: &'a mut MaybeUninit<Walk>,
+        walk: Walk,
+    ) -> Option<&'a mut Walk> {
         let memory = crate::maps::WALKS.get_ptr_mut(place)?;
         // SAFETY: this CPU's own memory, which no other program at tc uses
         // while this one runs; each place is asked for once in a run.
         unsafe {
-            *memory = *walk;
+            memory.write(walk);
             Some(&mut *memory)
         }
     }

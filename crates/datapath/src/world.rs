@@ -1,5 +1,6 @@
 //! The verdict's world, made of the kernel's maps.
 
+use core::mem::MaybeUninit;
 use core::ptr::{read_volatile, write_volatile};
 
 use aya_ebpf::bindings::{__sk_buff, BPF_ANY, BPF_NOEXIST};
@@ -115,7 +116,7 @@ impl slot::Read for Slots {
 pub(crate) struct Flows;
 
 impl flows::Memory for Flows {
-    type Entry = *mut u64;
+    type Bucket = *mut u64;
 
     #[inline(always)]
     fn shape(&self) -> (Seed, u32) {
@@ -129,21 +130,16 @@ impl flows::Memory for Flows {
     }
 
     #[inline(always)]
-    fn way(&self, first: *mut u64, way: usize) -> *mut u64 {
-        // SAFETY: the verdict asks for ways of one bucket only.
-        unsafe { first.add(way * flows::ENTRY_WORDS) }
+    fn load(&self, bucket: *mut u64, word: usize) -> u64 {
+        // SAFETY: the verdict asks for words of a bucket only; other CPUs may
+        // write them.
+        unsafe { read_volatile(bucket.add(word)) }
     }
 
     #[inline(always)]
-    fn load(&self, entry: *mut u64, word: usize) -> u64 {
-        // SAFETY: a word of map memory, which other CPUs may write.
-        unsafe { read_volatile(entry.add(word)) }
-    }
-
-    #[inline(always)]
-    fn store(&self, entry: *mut u64, word: usize, value: u64) {
+    fn store(&self, bucket: *mut u64, word: usize, value: u64) {
         // SAFETY: as above.
-        unsafe { write_volatile(entry.add(word), value) }
+        unsafe { write_volatile(bucket.add(word), value) }
     }
 
     #[inline(always)]
@@ -163,14 +159,14 @@ impl flows::Memory for Flows {
     }
 
     #[inline(always)]
-    fn replace(&self, entry: *mut u64, word: usize, expected: u64, value: u64) -> bool {
+    fn replace(&self, bucket: *mut u64, word: usize, expected: u64, value: u64) -> bool {
         let mut found = expected;
         // SAFETY: as above; the instruction names r0 for what is expected and
         // what was found.
         unsafe {
             core::arch::asm!(
                 "r0 = cmpxchg_64({word} + 0, r0, {value})",
-                word = in(reg) entry.add(word),
+                word = in(reg) bucket.add(word),
                 value = in(reg) value,
                 inout("r0") found,
                 options(nostack, preserves_flags),
@@ -257,13 +253,19 @@ impl World for KernelWorld {
         }
     }
     #[inline(always)]
-    fn count_deny(&mut self, hook: Hook, mut denial: Denial) {
+    fn denial<'a>(&self, _own: &'a mut MaybeUninit<Denial>) -> Option<&'a mut Denial> {
+        // SAFETY: this CPU's own memory, asked for once in a run.
+        maps::DENIAL
+            .get_ptr_mut(0)
+            .map(|denial| unsafe { &mut *denial })
+    }
+    #[inline(always)]
+    fn count_deny(&mut self, hook: Hook, denial: &Denial) {
         if let Some(counters) = maps::COUNTERS.get_ptr_mut(self.counter()) {
             // SAFETY: as above.
             unsafe { (*counters).deny(hook) }
         }
-        denial.reason = self.launder(u64::from(denial.reason)) as u8;
-        let reason = u32::from(denial.reason);
+        let reason = self.launder(u64::from(denial.reason)) as u32;
         if let Some(total) = maps::REASONS.get_ptr_mut(reason) {
             // SAFETY: as above.
             unsafe { *total += 1 }
@@ -291,10 +293,9 @@ impl World for KernelWorld {
                 // A reader takes the record only when its sequence stands
                 // unchanged around the copy.
                 // SAFETY: a record of map memory.
+                // (Its own sequence is 0.)
                 unsafe {
-                    write_volatile(&raw mut (*place).sequence, 0);
-                    denial.sequence = 0;
-                    write_volatile(place, denial);
+                    place.copy_from_nonoverlapping(denial, 1);
                     write_volatile(&raw mut (*place).sequence, index + 1);
                 }
             }

@@ -8,6 +8,8 @@
 //! it: after a failover the site's other gateway meets connections in their
 //! middle, and the grant, not the SYN, is what gives access.
 
+use core::mem::MaybeUninit;
+
 use crate::address::{
     in_network, is_link_local, is_link_multicast, is_unspecified, participant_of,
 };
@@ -15,9 +17,8 @@ use crate::packet::{Ipv6, Packet, TRANSPORT_OFFSET, protocol};
 use crate::transport::{self, Quoted, Role, Transport};
 use crate::walk::{Piece, Walk};
 use crate::world::{
-    Binding, Denial, EndpointKey, FLOW_TOUCH_NS, FRAGMENT_LIFETIME_NS, FlowKey, FlowValue,
-    FragmentKey, FragmentValue, Hook, ParticipantSlot, ParticipantState, Table, World,
-    flow_idle_max_ns,
+    Binding, EndpointKey, FLOW_TOUCH_NS, FRAGMENT_LIFETIME_NS, FlowKey, FlowValue, FragmentKey,
+    FragmentValue, Hook, ParticipantSlot, ParticipantState, Table, World, flow_idle_max_ns,
 };
 use crate::{DenyReason, flows, slot};
 
@@ -30,12 +31,20 @@ pub fn run<W: World, P: Packet + ?Sized>(world: &mut W, hook: Hook, packet: &P) 
     let verdict = decide(world, hook, packet);
     match verdict {
         Ok(()) => world.count_pass(hook, packet.bytes()),
-        Err(reason) => {
-            let denial = Denial::describe(world, hook, reason, packet);
-            world.count_deny(hook, denial);
-        }
+        Err(reason) => refuse(world, hook, packet, reason),
     }
     verdict
+}
+
+/// Counts a packet that is refused. Its own function: what it keeps on the
+/// kernel's small stack is not there while the decision is made.
+#[inline(never)]
+fn refuse<W: World, P: Packet + ?Sized>(world: &mut W, hook: Hook, packet: &P, reason: DenyReason) {
+    let mut own = MaybeUninit::uninit();
+    if let Some(denial) = world.denial(&mut own) {
+        denial.describe(world, hook, reason, packet);
+        world.count_deny(hook, denial);
+    }
 }
 
 /// Decides about a packet.
@@ -173,8 +182,9 @@ fn exchange<W: World, P: Packet + ?Sized>(
     source: End,
     destination: End,
 ) -> Verdict {
-    let mut own = Walk::new(ip.next, TRANSPORT_OFFSET, ip.end);
-    let Some(at) = packet.scratch(0, &mut own) else {
+    let mut own = MaybeUninit::uninit();
+    let at = Walk::new(ip.next, TRANSPORT_OFFSET, ip.end);
+    let Some(at) = packet.scratch(0, &mut own, at) else {
         return Err(DenyReason::TableUnavailable);
     };
     let transport = transport::read(packet, ip, at)?;

@@ -2,11 +2,12 @@
 //! code in the kernel and natively, so that even what is forgotten when the
 //! table is full is the same in both.
 //!
-//! A conversation takes one cache line. Four of them make a bucket; a
-//! conversation lives in the first of its two buckets that had room when it was
-//! opened. Nothing is ever taken out, only overwritten: while a first bucket has
-//! an empty place, nothing of it can be in the second, and a look-up ends there.
-//! When both are full, the one that was silent for longest gives way.
+//! Four conversations make a bucket: one cache line with what is needed to look
+//! for them, then three with the rest. A conversation lives in the first of its
+//! two buckets that had room when it was opened. Nothing is ever taken out, only
+//! overwritten: while a first bucket has an empty place, nothing of it can be in
+//! the second, and a look-up ends there, after one line. When both are full, the
+//! one that was silent for longest gives way.
 //!
 //! An entry is read and written by several CPUs at once. Its head holds a
 //! version that is odd while somebody writes; a writer claims an entry by
@@ -20,20 +21,22 @@ use crate::world::{FlowKey, FlowValue};
 
 /// Conversations in a bucket.
 pub const BUCKET_WAYS: usize = 4;
-/// Words of a conversation: one cache line.
-pub const ENTRY_WORDS: usize = 8;
-/// Words of a bucket.
-pub const BUCKET_WORDS: usize = BUCKET_WAYS * ENTRY_WORDS;
+/// Words of a bucket: four cache lines.
+pub const BUCKET_WORDS: usize = 32;
 
-/// Head: tag 32 | version 32. A tag of 0 is an empty place.
-const HEAD: usize = 0;
-const A_LOW: usize = 1;
-const B_LOW: usize = 2;
-const HIGHS: usize = 3;
+/// Heads of the four: tag 32 | version 32. A tag of 0 is an empty place.
+const HEADS: usize = 0;
+/// When each of the four was last seen.
+const LAST_SEENS: usize = BUCKET_WAYS;
+/// The rest of the four, one after the other.
+const BODIES: usize = 2 * BUCKET_WAYS;
+const BODY_WORDS: usize = 6;
+const A_LOW: usize = 0;
+const B_LOW: usize = 1;
+const HIGHS: usize = 2;
 /// Ports and protocol, and who opened it.
-const PORTS: usize = 4;
-const GENERATIONS: usize = 5;
-const LAST_SEEN: usize = 6;
+const PORTS: usize = 3;
+const GENERATIONS: usize = 4;
 
 const OPENED_BY_A: u64 = 1 << 63;
 
@@ -46,31 +49,53 @@ pub const fn buckets_for(flows: u32) -> u32 {
 
 /// How the table's memory is reached.
 pub trait Memory {
-    /// An entry.
-    type Entry: Copy;
+    /// A bucket.
+    type Bucket: Copy;
     /// The seed and the number of buckets.
     fn shape(&self) -> (Seed, u32);
-    /// The first entry of a bucket, or `None` when there is no such bucket.
-    fn bucket(&self, index: u32) -> Option<Self::Entry>;
-    /// The entry `way` places on in the same bucket.
-    fn way(&self, first: Self::Entry, way: usize) -> Self::Entry;
-    /// Reads a word.
-    fn load(&self, entry: Self::Entry, word: usize) -> u64;
-    /// Writes a word.
-    fn store(&self, entry: Self::Entry, word: usize, value: u64);
+    /// A bucket, or `None` when there is no such one.
+    fn bucket(&self, index: u32) -> Option<Self::Bucket>;
+    /// Reads a word of a bucket.
+    fn load(&self, bucket: Self::Bucket, word: usize) -> u64;
+    /// Writes a word of a bucket.
+    fn store(&self, bucket: Self::Bucket, word: usize, value: u64);
     /// The same word, in a way that keeps the compiler from seeing through it.
     fn opaque(&self, word: u64) -> u64 {
         word
     }
     /// Replaces a word if it is as expected, in order with all other accesses.
-    fn replace(&self, entry: Self::Entry, word: usize, expected: u64, value: u64) -> bool;
+    fn replace(&self, bucket: Self::Bucket, word: usize, expected: u64, value: u64) -> bool;
+}
+
+/// A place in a bucket.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Place<B> {
+    bucket: B,
+    way: usize,
+}
+
+impl<B> Place<B> {
+    #[inline(always)]
+    fn head(&self) -> usize {
+        HEADS + self.way
+    }
+
+    #[inline(always)]
+    fn last_seen(&self) -> usize {
+        LAST_SEENS + self.way
+    }
+
+    #[inline(always)]
+    fn body(&self, word: usize) -> usize {
+        BODIES + self.way * BODY_WORDS + word
+    }
 }
 
 /// What looking for a conversation found.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Lookup<E> {
+pub(crate) struct Lookup<B> {
     hash: u64,
-    pub(crate) found: Option<(E, FlowValue)>,
+    pub(crate) found: Option<(Place<B>, FlowValue)>,
 }
 
 struct Packed {
@@ -122,7 +147,7 @@ fn tag(hash: u64) -> u64 {
 
 /// Finds a conversation.
 #[inline(always)]
-pub(crate) fn find<M: Memory>(memory: &M, key: &FlowKey) -> Lookup<M::Entry> {
+pub(crate) fn find<M: Memory>(memory: &M, key: &FlowKey) -> Lookup<M::Bucket> {
     let packed = pack(key);
     let (seed, buckets) = memory.shape();
     let hash = hash(&packed, seed);
@@ -156,16 +181,16 @@ fn is_zero<M: Memory>(memory: &M, word: u64) -> u64 {
 #[inline(always)]
 fn scan<M: Memory>(
     memory: &M,
-    bucket: M::Entry,
+    bucket: M::Bucket,
     key: &Packed,
     tag: u64,
-) -> (Option<(M::Entry, FlowValue)>, bool) {
+) -> (Option<(Place<M::Bucket>, FlowValue)>, bool) {
     let mut matching = 0;
     let mut matches = 0;
     let mut empty = 0;
     let mut way = 0;
     while way < BUCKET_WAYS {
-        let head = memory.load(memory.way(bucket, way), HEAD);
+        let head = memory.load(bucket, HEADS + way);
         let here = is_zero(memory, (head >> 32) ^ tag | (head & 1) << 32);
         matching |= here * way as u64;
         matches |= here;
@@ -175,24 +200,25 @@ fn scan<M: Memory>(
     if memory.opaque(matches) != 0 {
         // Were two tags alike, this would look at a third place, find nothing,
         // and the grant would be asked again.
-        let entry = memory.way(bucket, memory.opaque(matching) as usize & (BUCKET_WAYS - 1));
-        let head = memory.load(entry, HEAD);
-        let ports = memory.load(entry, PORTS);
-        let generations = memory.load(entry, GENERATIONS);
-        let last_seen_ns = memory.load(entry, LAST_SEEN);
+        let way = memory.opaque(matching) as usize & (BUCKET_WAYS - 1);
+        let place = Place { bucket, way };
+        let head = memory.load(bucket, place.head());
+        let ports = memory.load(bucket, place.body(PORTS));
+        let generations = memory.load(bucket, place.body(GENERATIONS));
+        let last_seen_ns = memory.load(bucket, place.last_seen());
         let differs = (ports & !OPENED_BY_A) ^ key.ports
-            | memory.load(entry, A_LOW) ^ key.a_low
-            | memory.load(entry, B_LOW) ^ key.b_low
-            | memory.load(entry, HIGHS) ^ key.highs
+            | memory.load(bucket, place.body(A_LOW)) ^ key.a_low
+            | memory.load(bucket, place.body(B_LOW)) ^ key.b_low
+            | memory.load(bucket, place.body(HIGHS)) ^ key.highs
             | head & 1;
-        if differs == 0 && memory.load(entry, HEAD) == head {
+        if differs == 0 && memory.load(bucket, place.head()) == head {
             let value = FlowValue {
                 last_seen_ns,
                 a_generation: (generations >> 32) as u32,
                 b_generation: generations as u32,
                 opened_by_a: ports & OPENED_BY_A != 0,
             };
-            return (Some((entry, value)), true);
+            return (Some((place, value)), true);
         }
     }
     (None, memory.opaque(empty) == 0)
@@ -201,8 +227,8 @@ fn scan<M: Memory>(
 /// Notes when a conversation was last seen. Should its place have been given to
 /// another one meanwhile, that one merely counts as seen.
 #[inline(always)]
-pub(crate) fn touch<M: Memory>(memory: &M, entry: M::Entry, now_ns: u64) {
-    memory.store(entry, LAST_SEEN, now_ns);
+pub(crate) fn touch<M: Memory>(memory: &M, place: Place<M::Bucket>, now_ns: u64) {
+    memory.store(place.bucket, place.last_seen(), now_ns);
 }
 
 /// Writes a conversation, where it was found or in the place of the one that
@@ -210,25 +236,25 @@ pub(crate) fn touch<M: Memory>(memory: &M, entry: M::Entry, now_ns: u64) {
 #[inline(always)]
 pub(crate) fn write<M: Memory>(
     memory: &M,
-    lookup: &Lookup<M::Entry>,
+    lookup: &Lookup<M::Bucket>,
     key: &FlowKey,
     value: &FlowValue,
 ) -> bool {
     let packed = pack(key);
     let (_, buckets) = memory.shape();
-    let mut entry = match lookup.found {
-        Some((entry, _)) => Some(entry),
+    let mut place = match lookup.found {
+        Some((place, _)) => Some(place),
         None => victim(memory, lookup.hash, buckets),
     };
     let mut tries = 0;
     while tries < 2 {
-        let Some(place) = entry else {
+        let Some(chosen) = place else {
             return false;
         };
-        if put(memory, place, tag(lookup.hash), &packed, value) {
+        if put(memory, chosen, tag(lookup.hash), &packed, value) {
             return true;
         }
-        entry = victim(memory, lookup.hash, buckets);
+        place = victim(memory, lookup.hash, buckets);
         tries += 1;
     }
     false
@@ -236,7 +262,7 @@ pub(crate) fn write<M: Memory>(
 
 /// The first empty place, else the one that was silent for longest.
 #[inline(always)]
-fn victim<M: Memory>(memory: &M, hash: u64, buckets: u32) -> Option<M::Entry> {
+fn victim<M: Memory>(memory: &M, hash: u64, buckets: u32) -> Option<Place<M::Bucket>> {
     let mut bucket = memory.bucket(first_bucket(hash, buckets))?;
     let mut quiet = quietest(memory, bucket);
     if quiet >= BUCKET_WAYS as u64 {
@@ -247,18 +273,21 @@ fn victim<M: Memory>(memory: &M, hash: u64, buckets: u32) -> Option<M::Entry> {
             bucket = second;
         }
     }
-    Some(memory.way(bucket, memory.opaque(quiet) as usize & (BUCKET_WAYS - 1)))
+    Some(Place {
+        bucket,
+        way: memory.opaque(quiet) as usize & (BUCKET_WAYS - 1),
+    })
 }
 
 /// When the quietest conversation of a bucket was last seen, times the number
 /// of ways, plus its way. An empty place was last seen at 0, and was never
 /// anything but empty.
 #[inline(always)]
-fn quietest<M: Memory>(memory: &M, bucket: M::Entry) -> u64 {
+fn quietest<M: Memory>(memory: &M, bucket: M::Bucket) -> u64 {
     let mut quiet = u64::MAX;
     let mut way = 0;
     while way < BUCKET_WAYS {
-        let seen_ns = memory.load(memory.way(bucket, way), LAST_SEEN);
+        let seen_ns = memory.load(bucket, LAST_SEENS + way);
         let candidate = seen_ns.wrapping_mul(BUCKET_WAYS as u64) | way as u64;
         if candidate < quiet {
             quiet = candidate;
@@ -270,43 +299,40 @@ fn quietest<M: Memory>(memory: &M, bucket: M::Entry) -> u64 {
 
 /// Claims an entry, fills it, and gives it free; `false` when another CPU has it.
 #[inline(always)]
-fn put<M: Memory>(memory: &M, entry: M::Entry, tag: u64, key: &Packed, value: &FlowValue) -> bool {
-    let head = memory.load(entry, HEAD);
+fn put<M: Memory>(
+    memory: &M,
+    place: Place<M::Bucket>,
+    tag: u64,
+    key: &Packed,
+    value: &FlowValue,
+) -> bool {
+    let bucket = place.bucket;
+    let head = memory.load(bucket, place.head());
     let version = head & 0xffff_ffff;
     if version & 1 != 0 {
         return false;
     }
     let claimed = tag << 32 | (version + 1);
-    if !memory.replace(entry, HEAD, head, claimed) {
+    if !memory.replace(bucket, place.head(), head, claimed) {
         return false;
     }
-    memory.store(entry, A_LOW, key.a_low);
-    memory.store(entry, B_LOW, key.b_low);
-    memory.store(entry, HIGHS, key.highs);
-    memory.store(
-        entry,
-        PORTS,
-        key.ports | if value.opened_by_a { OPENED_BY_A } else { 0 },
-    );
-    memory.store(
-        entry,
-        GENERATIONS,
-        (value.a_generation as u64) << 32 | value.b_generation as u64,
-    );
-    memory.store(entry, LAST_SEEN, value.last_seen_ns);
-    memory.replace(
-        entry,
-        HEAD,
-        claimed,
-        tag << 32 | ((version + 2) & 0xffff_ffff),
-    )
+    let ports = key.ports | if value.opened_by_a { OPENED_BY_A } else { 0 };
+    let generations = (value.a_generation as u64) << 32 | value.b_generation as u64;
+    memory.store(bucket, place.body(A_LOW), key.a_low);
+    memory.store(bucket, place.body(B_LOW), key.b_low);
+    memory.store(bucket, place.body(HIGHS), key.highs);
+    memory.store(bucket, place.body(PORTS), ports);
+    memory.store(bucket, place.body(GENERATIONS), generations);
+    memory.store(bucket, place.last_seen(), value.last_seen_ns);
+    let free = tag << 32 | ((version + 2) & 0xffff_ffff);
+    memory.replace(bucket, place.head(), claimed, free)
 }
 
 #[cfg(feature = "std")]
 mod native {
     use core::sync::atomic::{AtomicU64, Ordering};
 
-    use super::{BUCKET_WORDS, ENTRY_WORDS, HEAD, Memory, buckets_for};
+    use super::{BUCKET_WAYS, BUCKET_WORDS, Memory, buckets_for};
     use crate::slot::{Seed, Slots};
 
     /// A table in memory of this process, or mapped into it.
@@ -332,7 +358,8 @@ mod native {
 
         /// Conversations in the table, those long silent included.
         pub fn len(&self) -> usize {
-            let heads = self.words.slots().iter().skip(HEAD).step_by(ENTRY_WORDS);
+            let buckets = self.words.slots().chunks_exact(BUCKET_WORDS);
+            let heads = buckets.flat_map(|bucket| bucket.iter().take(BUCKET_WAYS));
             heads
                 .filter(|head| head.load(Ordering::Relaxed) >> 32 != 0)
                 .count()
@@ -356,7 +383,7 @@ mod native {
     }
 
     impl<S: Slots> Memory for &FlowTable<S> {
-        type Entry = usize;
+        type Bucket = usize;
 
         fn shape(&self) -> (Seed, u32) {
             let buckets = self.words.slots().len() / BUCKET_WORDS;
@@ -368,23 +395,19 @@ mod native {
             (place < self.words.slots().len()).then_some(place)
         }
 
-        fn way(&self, first: usize, way: usize) -> usize {
-            first + way * ENTRY_WORDS
-        }
-
-        fn load(&self, entry: usize, word: usize) -> u64 {
-            self.word(entry + word)
+        fn load(&self, bucket: usize, word: usize) -> u64 {
+            self.word(bucket + word)
                 .map_or(0, |word| word.load(Ordering::Acquire))
         }
 
-        fn store(&self, entry: usize, word: usize, value: u64) {
-            if let Some(word) = self.word(entry + word) {
+        fn store(&self, bucket: usize, word: usize, value: u64) {
+            if let Some(word) = self.word(bucket + word) {
                 word.store(value, Ordering::Relaxed);
             }
         }
 
-        fn replace(&self, entry: usize, word: usize, expected: u64, value: u64) -> bool {
-            self.word(entry + word).is_some_and(|word| {
+        fn replace(&self, bucket: usize, word: usize, expected: u64, value: u64) -> bool {
+            self.word(bucket + word).is_some_and(|word| {
                 word.compare_exchange(expected, value, Ordering::AcqRel, Ordering::Relaxed)
                     .is_ok()
             })

@@ -334,7 +334,7 @@ impl World for NativeWorld {
         };
         self.counters.entry(slot).or_default().pass(hook, bytes);
     }
-    fn count_deny(&mut self, hook: Hook, denial: Denial) {
+    fn count_deny(&mut self, hook: Hook, denial: &Denial) {
         let slot = match hook {
             Hook::BackboneIn => 0,
             _ => self.binding().map_or(0, |binding| binding.counter),
@@ -354,7 +354,10 @@ impl World for NativeWorld {
             self.denials.pop_front();
         }
         let sequence = self.reasons.values().sum();
-        self.denials.push_back(Denial { sequence, ..denial });
+        self.denials.push_back(Denial {
+            sequence,
+            ..*denial
+        });
     }
 }
 

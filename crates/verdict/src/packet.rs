@@ -4,6 +4,8 @@
 //! Ethernet header. The kernel reads its first bytes directly and the rest by
 //! `bpf_skb_load_bytes`, so a large segment is never linearised.
 
+use core::mem::MaybeUninit;
+
 use crate::DenyReason;
 use crate::address;
 use crate::walk::Walk;
@@ -59,12 +61,18 @@ pub trait Packet {
     /// Two bytes, big-endian, at any offset.
     fn pair(&self, offset: u32) -> Option<u16>;
 
-    /// Memory for a walk's state, filled with `walk`. The kernel has it in a map:
-    /// its stack is small, and its verifier forgets what is written to a map,
-    /// so that all ways through the headers meet again behind the walk.
-    fn scratch<'a>(&self, place: u32, walk: &'a mut Walk) -> Option<&'a mut Walk> {
+    /// Memory for a walk's state, filled with `walk`; `own` is some to use. The
+    /// kernel has it in a map: its stack is small, and its verifier forgets what
+    /// is written to a map, so that all ways through the headers meet again
+    /// behind the walk.
+    fn scratch<'a>(
+        &self,
+        place: u32,
+        own: &'a mut MaybeUninit<Walk>,
+        walk: Walk,
+    ) -> Option<&'a mut Walk> {
         let _ = place;
-        Some(walk)
+        Some(own.write(walk))
     }
 
     /// The same memory, of which the compiler is to think that anything may be

@@ -1,6 +1,8 @@
 //! The transport header: which conversation a packet belongs to, and which
 //! part of it this packet may play.
 
+use core::mem::MaybeUninit;
+
 use crate::DenyReason;
 use crate::packet::{Ipv6, Packet, TRANSPORT_OFFSET, protocol};
 use crate::walk::{Piece, Walk, is_transport, walk};
@@ -192,8 +194,9 @@ pub(crate) fn quoted<P: Packet + ?Sized>(packet: &P, at: &Walk) -> Result<Quoted
         return Err(DenyReason::Malformed);
     };
     let ip = Ipv6::from_words(words, start + 40)?;
-    let mut own = Walk::new(ip.next, start + 40, at.end);
-    let Some(inner) = packet.scratch(1, &mut own) else {
+    let mut own = MaybeUninit::uninit();
+    let inner = Walk::new(ip.next, start + 40, at.end);
+    let Some(inner) = packet.scratch(1, &mut own, inner) else {
         return Err(DenyReason::TableUnavailable);
     };
     if walk(packet, inner).is_err() || inner.piece.is(Piece::LATER) {

@@ -5,6 +5,8 @@
 //! so that equal entries are equal bytes. Addresses are kept without the 32
 //! bits that all of them share.
 
+use core::mem::MaybeUninit;
+
 use crate::address::participant_of;
 use crate::packet::{Ipv6, Packet, TRANSPORT_OFFSET, protocol};
 use crate::{DenyReason, flows, slot};
@@ -393,12 +395,13 @@ impl Denial {
     /// for every packet of a flood.
     #[inline(always)]
     pub(crate) fn describe<W: World, P: Packet + ?Sized>(
+        &mut self,
         world: &W,
         hook: Hook,
         reason: DenyReason,
         packet: &P,
-    ) -> Self {
-        let mut denial = Self {
+    ) {
+        *self = Self {
             time_ns: world.now_ns(),
             ifindex: world.ifindex(),
             hook: hook as u8,
@@ -406,25 +409,24 @@ impl Denial {
             ..Self::default()
         };
         if let Ok(ip) = Ipv6::read(packet) {
-            denial.source = [ip.source_high, ip.source_low];
-            denial.destination = [ip.destination_high, ip.destination_low];
-            denial.protocol = ip.next;
+            self.source = [ip.source_high, ip.source_low];
+            self.destination = [ip.destination_high, ip.destination_low];
+            self.protocol = ip.next;
             if (ip.next == protocol::TCP || ip.next == protocol::UDP)
                 && let Some([word]) = packet.near::<{ TRANSPORT_OFFSET as usize }, 1>()
             {
-                denial.source_port = (word >> 48) as u16;
-                denial.destination_port = (word >> 32) as u16;
+                self.source_port = (word >> 48) as u16;
+                self.destination_port = (word >> 32) as u16;
             }
             if hook as u8 == Hook::BackboneIn as u8
                 && crate::address::in_network(world.network(), ip.source_high)
             {
-                denial.participant = participant_of(ip.source_high);
+                self.participant = participant_of(ip.source_high);
             }
         }
         if let (Hook::LineIn | Hook::LineOut, Some(binding)) = (hook, world.binding()) {
-            denial.participant = binding.participant;
+            self.participant = binding.participant;
         }
-        denial
     }
 }
 
@@ -473,6 +475,10 @@ pub trait World {
     fn fragment_write(&mut self, key: &FragmentKey, value: &FragmentValue) -> bool;
     /// Counts a packet that passed.
     fn count_pass(&mut self, hook: Hook, bytes: u32);
+    /// Memory to describe a refused packet in; `own` is some to use.
+    fn denial<'a>(&self, own: &'a mut MaybeUninit<Denial>) -> Option<&'a mut Denial> {
+        Some(own.write(Denial::default()))
+    }
     /// Counts a packet that was refused, and keeps what is told about it.
-    fn count_deny(&mut self, hook: Hook, denial: Denial);
+    fn count_deny(&mut self, hook: Hook, denial: &Denial);
 }
