@@ -1,6 +1,13 @@
 //! What the pinned datapath promises: it outlives its process, a new process
 //! takes over without a moment unfiltered, and what is taken away is gone at
 //! once. With the real kernel, in namespaces of the test's own.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "a test stops at the first surprise, and tells what it did"
+)]
 
 #[path = "differential/packets.rs"]
 #[allow(dead_code, reason = "the other test uses the rest")]
@@ -213,7 +220,7 @@ fn a_grant_taken_back_ends_conversations_in_force_and_each_denial_has_its_reason
             .iter()
             .filter(|d| d.reason == reason && d.ifindex == line)
             .map(|d| d.packets)
-            .sum()
+            .sum::<u64>()
     };
     assert_eq!(
         [2u64, 1, 1],

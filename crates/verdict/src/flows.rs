@@ -91,11 +91,14 @@ impl<B> Place<B> {
     }
 }
 
+/// Where a conversation was found, and what is known about it.
+type Found<B> = Option<(Place<B>, FlowValue)>;
+
 /// What looking for a conversation found.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Lookup<B> {
     hash: u64,
-    pub(crate) found: Option<(Place<B>, FlowValue)>,
+    pub(crate) found: Found<B>,
 }
 
 struct Packed {
@@ -184,7 +187,7 @@ fn scan<M: Memory>(
     bucket: M::Bucket,
     key: &Packed,
     tag: u64,
-) -> (Option<(Place<M::Bucket>, FlowValue)>, bool) {
+) -> (Found<M::Bucket>, bool) {
     let mut matching = 0;
     let mut matches = 0;
     let mut empty = 0;

@@ -2,6 +2,12 @@
 //! through. One small gateway, one frame for each reason, and the same frames
 //! as files (`fuzz/corpus/packet`, which the fuzzer starts from), so that what
 //! a file once meant it goes on meaning. `IRYONET_BLESS=1` writes them anew.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test stops at the first surprise, and tells what it did"
+)]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};

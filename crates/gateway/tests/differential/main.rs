@@ -7,6 +7,13 @@
 //!
 //! Seeded: the seed is printed, and `IRYONET_DIFFERENTIAL_SEED` repeats a run.
 //! `IRYONET_DIFFERENTIAL_PACKETS` sets how many (2,000,000 when unset).
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "a test stops at the first surprise, and tells what it did"
+)]
 
 mod packets;
 mod scenario;
