@@ -165,8 +165,8 @@ fn by_hand(network: NetworkPrefix) -> String {
 /// When `ip` cannot be run. That there was no such route is no error.
 pub(crate) fn forget_route(namespace: &str, network: NetworkPrefix) -> Result<(), PilotError> {
     let route = by_hand(network);
-    Call::new("ip")
-        .args(["-n", namespace, "route", "del"])
+    Call::inside(namespace, "ip")
+        .args(["route", "del"])
         .args(route.split(' '))
         .outcome()?;
     Ok(())
@@ -186,10 +186,10 @@ pub(crate) fn batch(
         text.push_str(&line);
         text.push('\n');
     }
-    let call = Call::new("ip");
+    // Not `ip -n`: it mounts a /sys of its own, which a chroot may forbid.
     let call = match namespace {
-        Some(namespace) => call.args(["-n", namespace]),
-        None => call,
+        Some(namespace) => Call::inside(namespace, "ip"),
+        None => Call::new("ip"),
     };
     call.args(["-batch", "-"]).stdin(text).run(what)?;
     Ok(())
