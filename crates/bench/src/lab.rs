@@ -148,6 +148,43 @@ impl Drop for Lab {
     }
 }
 
+/// A bpffs of one measurement, unmounted (and with it everything pinned on it)
+/// when this is dropped.
+#[derive(Debug)]
+pub struct Bpffs {
+    folder: tempfile::TempDir,
+}
+
+impl Bpffs {
+    /// Mounts one.
+    ///
+    /// # Errors
+    /// When the folder cannot be made or `mount` refuses.
+    pub fn mount() -> Result<Self, LabError> {
+        let folder = tempfile::tempdir().map_err(|source| LabError::System {
+            what: "make a folder for the pins".to_owned(),
+            source,
+        })?;
+        let mut command = Command::new("mount");
+        command.args(["-t", "bpf", "bpf"]).arg(folder.path());
+        finish(command, None)?;
+        Ok(Self { folder })
+    }
+
+    /// Where it is mounted.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        self.folder.path()
+    }
+}
+
+impl Drop for Bpffs {
+    fn drop(&mut self) {
+        // Nothing to be done about a failure here but to go on.
+        let _ = Command::new("umount").arg(self.folder.path()).status();
+    }
+}
+
 /// Moves the calling thread into the namespace that a file stands for.
 ///
 /// # Errors

@@ -7,7 +7,7 @@
 //! arms; only the programs differ. Rounds alternate and begin with the other
 //! arm each time, so that a drift of the machine falls on both.
 
-use crate::lab::{Lab, LabError};
+use crate::lab::{Bpffs, Lab, LabError};
 use crate::median;
 use iryonet_domain::{NetworkPrefix, ParticipantNumber, SitePrefix};
 use iryonet_gateway::datapath::{Binding, Config, Datapath, DatapathError};
@@ -97,7 +97,11 @@ pub fn run(options: &Options) -> Result<Report, ThroughputError> {
     )?;
 
     lab.enter("g")?;
-    let mut datapath = Datapath::open_unpinned(&Config {
+    // Pinned, as in service: only a link that is not merely this process's can
+    // be taken off an interface again.
+    let pins = Bpffs::mount()?;
+    let (mut datapath, _) = Datapath::open(&Config {
+        pin_dir: pins.path().join("g"),
         grants_max: options.grants.max(16),
         participants_max: options.institutions.max(16),
         ..Config::default()

@@ -3,6 +3,12 @@
 //!
 //! Wants root (network namespaces, BPF) and nginx, curl, openssl.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test's helpers stop the test at once, as its body does"
+)]
+
 use std::collections::BTreeSet;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};

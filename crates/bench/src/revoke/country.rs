@@ -167,7 +167,7 @@ impl Filler<'_> {
     fn done(&self, tx: &mut dyn Transaction, command: Command) -> Result<Vec<Event>, StoreError> {
         tx.record(&self.actor, &command, self.now)?
             .events()
-            .map_err(|refusal| StoreError::GivenUp(refusal.to_string().into(), None))
+            .map_err(|refusal| StoreError::GivenUp(refusal.to_string(), None))
     }
 
     fn admit(
@@ -287,7 +287,7 @@ impl Filler<'_> {
         provider: ParticipantNumber,
     ) -> Result<(), StoreError> {
         let kind = ParticipantKind::Institution(InstitutionKind::Clinic);
-        let gateway = if index % 2 == 0 { "g1" } else { "g2" };
+        let gateway = if index.is_multiple_of(2) { "g1" } else { "g2" };
         let number = self.admit(tx, kind, gateway, index)?;
         let bytes = self.draw();
         let certificate = CertificateFacts {
@@ -372,5 +372,5 @@ impl Filler<'_> {
 }
 
 fn given_up(error: impl std::fmt::Display) -> StoreError {
-    StoreError::GivenUp(error.to_string().into(), None)
+    StoreError::GivenUp(error.to_string(), None)
 }

@@ -2,7 +2,7 @@
 //! on a backbone, all lines' far ends in one namespace.
 
 use super::RevokeError;
-use crate::lab::Lab;
+use crate::lab::{Bpffs, Lab};
 use iryonet_domain::{GatewayId, NetworkPrefix, UnixMillis};
 use serde_json::{Value, json};
 use std::fmt::Write as _;
@@ -57,18 +57,10 @@ pub(crate) fn gateways() -> Vec<(GatewayId, Ipv6Addr, Vec<u8>)> {
 pub(crate) struct Region {
     // Dropped in this order: daemons, pins, namespaces, files.
     daemons: Vec<Child>,
-    mount: Mount,
+    pins: Bpffs,
     lab: Lab,
     folder: tempfile::TempDir,
     program: PathBuf,
-}
-
-struct Mount(PathBuf);
-
-impl Drop for Mount {
-    fn drop(&mut self) {
-        let _ = Command::new("umount").arg(&self.0).status();
-    }
 }
 
 impl Drop for Region {
@@ -89,14 +81,11 @@ impl Region {
             move |source| RevokeError::File { what, source }
         };
         let folder = tempfile::tempdir().map_err(file("make a folder"))?;
-        let pins = folder.path().join("bpf");
-        std::fs::create_dir(&pins).map_err(file("make the folder of pins"))?;
-        run(Command::new("mount").args(["-t", "bpf", "bpf"]).arg(&pins))?;
-        let mount = Mount(pins);
+        let pins = Bpffs::mount()?;
         let program = std::env::current_exe().map_err(file("find this program"))?;
         let region = Self {
             daemons: Vec::new(),
-            mount,
+            pins,
             lab,
             folder,
             program,
@@ -369,7 +358,7 @@ impl Region {
     }
 
     pub(crate) fn pin_dir(&self, gateway: &str) -> PathBuf {
-        self.mount.0.join(gateway)
+        self.pins.path().join(gateway)
     }
 
     pub(crate) fn namespace_file(&self, name: &str) -> PathBuf {

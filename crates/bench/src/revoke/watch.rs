@@ -5,7 +5,7 @@ use super::region::Region;
 use iryonet_gateway::datapath::Probe;
 use iryonet_verdict::Hook;
 use std::net::Ipv6Addr;
-use std::path::PathBuf;
+use std::path::Path;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::{Duration, Instant};
 
@@ -78,8 +78,8 @@ impl Watcher {
 }
 
 fn serve(
-    namespace: &std::path::Path,
-    pin_dir: &PathBuf,
+    namespace: &Path,
+    pin_dir: &Path,
     orders: &Receiver<(Hook, u32, Vec<u8>)>,
     told: &Sender<Step>,
 ) {
@@ -96,7 +96,7 @@ fn serve(
 }
 
 fn watch(
-    pin_dir: &PathBuf,
+    pin_dir: &Path,
     hook: Hook,
     ifindex: u32,
     packet: &[u8],
