@@ -6,6 +6,9 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+/// What every name of this laboratory begins with; the process's number follows.
+const PREFIX: &str = "iryb";
+
 /// Why the laboratory could not be set up, or a program in it failed.
 #[derive(Debug, thiserror::Error)]
 pub enum LabError {
@@ -58,8 +61,9 @@ impl Lab {
         if !nix::unistd::geteuid().is_root() {
             return Err(LabError::NotRoot);
         }
+        sweep();
         let mut lab = Self {
-            prefix: format!("iryb{}-", std::process::id()),
+            prefix: format!("{PREFIX}{}-", std::process::id()),
             names: Vec::new(),
         };
         for name in names {
@@ -148,6 +152,50 @@ impl Drop for Lab {
     }
 }
 
+/// Takes away what measurements left that were killed: a killed process runs no
+/// destructor, and its namespaces, with whatever still runs in them, would stay.
+fn sweep() {
+    let left = |folder: &Path| -> Vec<PathBuf> {
+        let names = std::fs::read_dir(folder).into_iter().flatten().flatten();
+        names
+            .map(|entry| entry.path())
+            .filter(|path| owner(path).is_some_and(|pid| !Path::new("/proc").join(pid).exists()))
+            .collect()
+    };
+    for namespace in left(Path::new("/run/netns")) {
+        let name = namespace.file_name().unwrap_or_default();
+        let pids = Command::new("ip")
+            .args(["netns", "pids"])
+            .arg(name)
+            .output();
+        let pids = pids.map(|done| String::from_utf8_lossy(&done.stdout).into_owned());
+        for pid in pids.unwrap_or_default().split_whitespace() {
+            if let Ok(pid) = pid.parse() {
+                let pid = nix::unistd::Pid::from_raw(pid);
+                let _ = nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGKILL);
+            }
+        }
+        let _ = Command::new("ip")
+            .args(["netns", "delete"])
+            .arg(name)
+            .status();
+    }
+    for mount in left(&std::env::temp_dir()) {
+        let _ = Command::new("umount")
+            .arg(&mount)
+            .stderr(Stdio::null())
+            .status();
+        let _ = std::fs::remove_dir(&mount);
+    }
+}
+
+/// The process that made a namespace or folder of this sort.
+fn owner(path: &Path) -> Option<String> {
+    let name = path.file_name()?.to_str()?.strip_prefix(PREFIX)?;
+    let (pid, _) = name.split_once('-')?;
+    pid.parse::<u32>().ok().map(|pid| pid.to_string())
+}
+
 /// A bpffs of one measurement, unmounted (and with it everything pinned on it)
 /// when this is dropped.
 #[derive(Debug)]
@@ -161,10 +209,13 @@ impl Bpffs {
     /// # Errors
     /// When the folder cannot be made or `mount` refuses.
     pub fn mount() -> Result<Self, LabError> {
-        let folder = tempfile::tempdir().map_err(|source| LabError::System {
-            what: "make a folder for the pins".to_owned(),
-            source,
-        })?;
+        let folder = tempfile::Builder::new()
+            .prefix(&format!("{PREFIX}{}-", std::process::id()))
+            .tempdir()
+            .map_err(|source| LabError::System {
+                what: "make a folder for the pins".to_owned(),
+                source,
+            })?;
         let mut command = Command::new("mount");
         command.args(["-t", "bpf", "bpf"]).arg(folder.path());
         finish(command, None)?;
@@ -230,5 +281,27 @@ fn finish(mut command: Command, input: Option<&str>) -> Result<String, LabError>
             command: shown,
             said: String::from_utf8_lossy(&done.stderr).trim().to_owned(),
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_this_laboratory_made_has_an_owner() {
+        assert_eq!(
+            owner(Path::new("/run/netns/iryb4711-g")),
+            Some("4711".to_owned())
+        );
+        for other in [
+            "iry-demo-gw-a",
+            "iryb-g",
+            "iryb4711",
+            "irybx-g",
+            "other4711-g",
+        ] {
+            assert_eq!(owner(&Path::new("/run/netns").join(other)), None, "{other}");
+        }
     }
 }
