@@ -365,14 +365,9 @@ impl<S: Slots> Writer<S> {
     /// An empty place for `key`, made by relocation when both buckets are full.
     fn room(&self, key: u64) -> Option<usize> {
         let (a, b) = buckets_of(key, self.seed, self.buckets);
-        // The emptier one keeps both choices open for longest.
-        let count = |bucket| {
-            self.range(bucket)
-                .filter(|&p| self.load(p).is_none())
-                .count()
-        };
-        let first = if count(a) >= count(b) { a } else { b };
-        if let Some(place) = self.vacancy(first) {
+        // The first one as long as it has room: readers look there first, and
+        // for most keys one cache line is all that they need.
+        if let Some(place) = self.vacancy(a).or_else(|| self.vacancy(b)) {
             return Some(place);
         }
         // Breadth first: each node is a place and the node that would move into it.
