@@ -6,7 +6,7 @@ use aya_ebpf::macros::map;
 use aya_ebpf::maps::{Array, HashMap, LruHashMap, PerCpuArray};
 use iryonet_verdict::flows::BUCKET_WORDS;
 use iryonet_verdict::{
-    Binding, Denial, DropKey, EndpointKey, FragmentKey, FragmentValue, LineCounters, Walk,
+    BINDING_WORDS, Denial, DropKey, EndpointKey, FragmentKey, FragmentValue, LineCounters, Walk,
 };
 
 const BPF_F_MMAPABLE: u32 = 1 << 10;
@@ -23,9 +23,10 @@ pub(crate) static ENDPOINTS: HashMap<EndpointKey, u32> = HashMap::with_max_entri
 /// Base services.
 #[map]
 pub(crate) static BASE_SERVICES: HashMap<EndpointKey, u32> = HashMap::with_max_entries(1, 0);
-/// Bindings by interface index.
+/// Bindings by interface index, which user space writes through a mapping.
 #[map]
-pub(crate) static BINDINGS: HashMap<u32, Binding> = HashMap::with_max_entries(1, 0);
+pub(crate) static BINDINGS: Array<[u64; BINDING_WORDS]> =
+    Array::with_max_entries(1, BPF_F_MMAPABLE);
 /// Bound /64s, with the interface they are bound to.
 #[map]
 pub(crate) static OWN_PREFIXES: HashMap<u64, u32> = HashMap::with_max_entries(1, 0);

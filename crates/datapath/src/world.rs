@@ -6,6 +6,7 @@ use core::ptr::{read_volatile, write_volatile};
 use aya_ebpf::bindings::{__sk_buff, BPF_ANY, BPF_NOEXIST};
 use aya_ebpf::helpers::generated::bpf_ktime_get_coarse_ns;
 use aya_ebpf::maps::Array;
+use iryonet_verdict::address::participant_of;
 use iryonet_verdict::slot::{self, Seed};
 use iryonet_verdict::{
     Binding, Denial, DropKey, EndpointKey, FragmentKey, FragmentValue, Hook, Table, World, flows,
@@ -16,7 +17,9 @@ use crate::maps;
 pub(crate) struct KernelWorld {
     now_ns: u64,
     ifindex: u32,
-    binding: Option<Binding>,
+    /// With prefix 0 when there is none, and then with counter 0: the slot of
+    /// all that has no binding.
+    binding: Binding,
     /// Always 0, read from a map: nothing that the verifier could know.
     zero: u64,
 }
@@ -27,10 +30,8 @@ impl KernelWorld {
         // SAFETY: the context is valid for the length of the program.
         let ifindex = unsafe { (*skb).ifindex };
         let binding = match hook {
-            // SAFETY: the value is copied at once; user space replaces a
-            // binding as a whole.
-            Hook::LineIn | Hook::LineOut => unsafe { maps::BINDINGS.get(&ifindex).copied() },
-            Hook::BackboneIn => None,
+            Hook::LineIn | Hook::LineOut => binding(ifindex),
+            Hook::BackboneIn => UNBOUND,
         };
         let zero = maps::ZERO.get(0).copied().unwrap_or(0);
         Self {
@@ -41,15 +42,47 @@ impl KernelWorld {
         }
     }
 
-    /// Slot 0 of the counters is all that has no binding.
     #[inline(always)]
     fn counter(&self) -> u32 {
-        match self.binding {
-            Some(binding) => binding.counter,
-            None => 0,
-        }
+        self.binding.counter
     }
 }
+
+/// The binding of an interface, if it has one. Its prefix goes first and comes
+/// last: while it stands, the other words are those that belong to it.
+#[inline(always)]
+fn binding(ifindex: u32) -> Binding {
+    let Some(words) = maps::BINDINGS.get_ptr(ifindex) else {
+        return UNBOUND;
+    };
+    let words = words.cast::<u64>();
+    // SAFETY: the pointer is to three words; user space may change any of them
+    // at any time, each by one store.
+    let (prefix, lease_expires_ns, counter, still) = unsafe {
+        (
+            read_volatile(words),
+            read_volatile(words.add(1)),
+            read_volatile(words.add(2)),
+            read_volatile(words),
+        )
+    };
+    if prefix == 0 || prefix != still {
+        return UNBOUND;
+    }
+    Binding {
+        prefix,
+        lease_expires_ns,
+        participant: participant_of(prefix),
+        counter: counter as u32,
+    }
+}
+
+const UNBOUND: Binding = Binding {
+    prefix: 0,
+    lease_expires_ns: 0,
+    participant: 0,
+    counter: 0,
+};
 
 #[inline(always)]
 fn now_ns() -> u64 {
@@ -137,6 +170,16 @@ impl flows::Memory for Flows {
     }
 
     #[inline(always)]
+    fn prefetch(&self, bucket: *mut u64) {
+        // The instruction set knows no hint; loads whose result nobody waits
+        // for do the same.
+        for line in [0, 1, 2, 3] {
+            // SAFETY: within the bucket, as above.
+            let _ = unsafe { read_volatile(bucket.add(line * 8)) };
+        }
+    }
+
+    #[inline(always)]
     fn store(&self, bucket: *mut u64, word: usize, value: u64) {
         // SAFETY: as above.
         unsafe { write_volatile(bucket.add(word), value) }
@@ -210,7 +253,11 @@ impl World for KernelWorld {
     }
     #[inline(always)]
     fn binding(&self) -> Option<Binding> {
-        self.binding
+        if self.binding.prefix == 0 {
+            None
+        } else {
+            Some(self.binding)
+        }
     }
     #[inline(always)]
     fn is_own_prefix(&self, prefix: u64) -> bool {

@@ -100,6 +100,7 @@ fn line_in<W: World, P: Packet + ?Sized>(world: &mut W, packet: &P, ip: &Ipv6) -
     if ip.is_link_scope() {
         return link_scope(world, Hook::LineIn, packet, ip);
     }
+    ask_ahead(world, packet, ip);
     let binding = bound(world)?;
     if ip.source_high != binding.prefix {
         return Err(DenyReason::SpoofedSource);
@@ -112,12 +113,31 @@ fn line_in<W: World, P: Packet + ?Sized>(world: &mut W, packet: &P, ip: &Ipv6) -
     exchange(world, packet, ip, source, destination)
 }
 
+/// Asks memory for the packet's conversation before anything else is looked up.
+/// The table is too large for any cache, and waiting for it is most of what a
+/// packet costs: so the rest of the decision is made meanwhile. For a packet
+/// with extension headers this asks for the wrong place, which does no harm.
+#[inline(always)]
+fn ask_ahead<W: World, P: Packet + ?Sized>(world: &W, packet: &P, ip: &Ipv6) {
+    if let Some([first]) = packet.near::<{ TRANSPORT_OFFSET as usize }, 1>() {
+        let (key, _) = FlowKey::of(
+            (ip.source_high, ip.source_low),
+            (ip.destination_high, ip.destination_low),
+            ip.next,
+            (first >> 48) as u16,
+            (first >> 32) as u16,
+        );
+        flows::ask_ahead(&world.flows(), &key);
+    }
+}
+
 /// To the site: is it the right line, and may the sender reach this site?
 #[inline(always)]
 fn line_out<W: World, P: Packet + ?Sized>(world: &mut W, packet: &P, ip: &Ipv6) -> Verdict {
     if ip.is_link_scope() {
         return link_scope(world, Hook::LineOut, packet, ip);
     }
+    ask_ahead(world, packet, ip);
     let binding = bound(world)?;
     if ip.destination_high != binding.prefix {
         return Err(DenyReason::NotOwner);

@@ -11,10 +11,13 @@
 //!
 //! An entry is read and written by several CPUs at once. Its head holds a
 //! version that is odd while somebody writes; a writer claims an entry by
-//! compare-and-exchange, and a reader believes what it read only if the head
-//! has not changed. Were a torn entry believed all the same, its generations
-//! would not match those of its participants, since no two participants ever
-//! have the same one, and it would be checked again.
+//! compare-and-exchange, and gives it free by a plain store, since a second
+//! exchange would have to wait until memory has taken what was written before.
+//! A reader believes no version: every entry bears a *seal*, the keyed hash of
+//! its conversation together with its generations, in one word. What was read
+//! half before and half after a change, in whatever order the machine shows
+//! stores to other CPUs, does not bear its seal; the conversation then counts
+//! as unknown, and the grant is asked again.
 
 use crate::slot::Seed;
 use crate::world::{FlowKey, FlowValue};
@@ -37,6 +40,7 @@ const HIGHS: usize = 2;
 /// Ports and protocol, and who opened it.
 const PORTS: usize = 3;
 const GENERATIONS: usize = 4;
+const SEAL: usize = 5;
 
 const OPENED_BY_A: u64 = 1 << 63;
 
@@ -57,6 +61,10 @@ pub trait Memory {
     fn bucket(&self, index: u32) -> Option<Self::Bucket>;
     /// Reads a word of a bucket.
     fn load(&self, bucket: Self::Bucket, word: usize) -> u64;
+    /// Asks memory for all lines of a bucket at once, ahead of reading them.
+    fn prefetch(&self, bucket: Self::Bucket) {
+        let _ = bucket;
+    }
     /// Writes a word of a bucket.
     fn store(&self, bucket: Self::Bucket, word: usize, value: u64);
     /// The same word, in a way that keeps the compiler from seeing through it.
@@ -148,6 +156,23 @@ fn tag(hash: u64) -> u64 {
     (hash.wrapping_mul(0xc4ce_b9fe_1a85_ec53) >> 32) | 1
 }
 
+/// Asks for the bucket of a conversation ahead of looking for it.
+#[inline(always)]
+pub(crate) fn ask_ahead<M: Memory>(memory: &M, key: &FlowKey) {
+    let packed = pack(key);
+    let (seed, buckets) = memory.shape();
+    let hash = hash(&packed, seed);
+    if let Some(bucket) = memory.bucket(first_bucket(hash, buckets)) {
+        memory.prefetch(bucket);
+    }
+}
+
+/// Binds the generations and the opener of a conversation to its keyed hash.
+#[inline(always)]
+fn seal(hash: u64, generations: u64, ports: u64) -> u64 {
+    hash ^ generations.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ (ports & OPENED_BY_A)
+}
+
 /// Finds a conversation.
 #[inline(always)]
 pub(crate) fn find<M: Memory>(memory: &M, key: &FlowKey) -> Lookup<M::Bucket> {
@@ -161,7 +186,7 @@ pub(crate) fn find<M: Memory>(memory: &M, key: &FlowKey) -> Lookup<M::Bucket> {
         let Some(bucket) = memory.bucket(index) else {
             break;
         };
-        let (entry, full) = scan(memory, bucket, &packed, tag(hash));
+        let (entry, full) = scan(memory, bucket, &packed, hash);
         found = entry;
         if found.is_some() || !full {
             break;
@@ -186,8 +211,9 @@ fn scan<M: Memory>(
     memory: &M,
     bucket: M::Bucket,
     key: &Packed,
-    tag: u64,
+    hash: u64,
 ) -> (Found<M::Bucket>, bool) {
+    let tag = tag(hash);
     let mut matching = 0;
     let mut matches = 0;
     let mut empty = 0;
@@ -205,7 +231,6 @@ fn scan<M: Memory>(
         // and the grant would be asked again.
         let way = memory.opaque(matching) as usize & (BUCKET_WAYS - 1);
         let place = Place { bucket, way };
-        let head = memory.load(bucket, place.head());
         let ports = memory.load(bucket, place.body(PORTS));
         let generations = memory.load(bucket, place.body(GENERATIONS));
         let last_seen_ns = memory.load(bucket, place.last_seen());
@@ -213,8 +238,8 @@ fn scan<M: Memory>(
             | memory.load(bucket, place.body(A_LOW)) ^ key.a_low
             | memory.load(bucket, place.body(B_LOW)) ^ key.b_low
             | memory.load(bucket, place.body(HIGHS)) ^ key.highs
-            | head & 1;
-        if differs == 0 && memory.load(bucket, place.head()) == head {
+            | memory.load(bucket, place.body(SEAL)) ^ seal(hash, generations, ports);
+        if differs == 0 {
             let value = FlowValue {
                 last_seen_ns,
                 a_generation: (generations >> 32) as u32,
@@ -254,7 +279,7 @@ pub(crate) fn write<M: Memory>(
         let Some(chosen) = place else {
             return false;
         };
-        if put(memory, chosen, tag(lookup.hash), &packed, value) {
+        if put(memory, chosen, lookup.hash, &packed, value) {
             return true;
         }
         place = victim(memory, lookup.hash, buckets);
@@ -305,11 +330,12 @@ fn quietest<M: Memory>(memory: &M, bucket: M::Bucket) -> u64 {
 fn put<M: Memory>(
     memory: &M,
     place: Place<M::Bucket>,
-    tag: u64,
+    hash: u64,
     key: &Packed,
     value: &FlowValue,
 ) -> bool {
     let bucket = place.bucket;
+    let tag = tag(hash);
     let head = memory.load(bucket, place.head());
     let version = head & 0xffff_ffff;
     if version & 1 != 0 {
@@ -326,9 +352,11 @@ fn put<M: Memory>(
     memory.store(bucket, place.body(HIGHS), key.highs);
     memory.store(bucket, place.body(PORTS), ports);
     memory.store(bucket, place.body(GENERATIONS), generations);
+    memory.store(bucket, place.body(SEAL), seal(hash, generations, ports));
     memory.store(bucket, place.last_seen(), value.last_seen_ns);
     let free = tag << 32 | ((version + 2) & 0xffff_ffff);
-    memory.replace(bucket, place.head(), claimed, free)
+    memory.store(bucket, place.head(), free);
+    true
 }
 
 #[cfg(feature = "std")]
@@ -378,6 +406,22 @@ mod native {
             for word in self.words.slots() {
                 word.store(0, Ordering::Relaxed);
             }
+        }
+
+        /// Reads the first words of buckets at random, each chosen by what was
+        /// read before, and returns the last choice: for measuring memory.
+        pub fn read_at_random(&self, reads: u32) -> u64 {
+            let buckets = (self.words.slots().len() / BUCKET_WORDS) as u64;
+            let mut state = 1;
+            for _ in 0..reads {
+                let bucket = ((state >> 32) * buckets) >> 32;
+                let word = self.word(bucket as usize * BUCKET_WORDS);
+                let read = word.map_or(0, |word| word.load(Ordering::Relaxed));
+                state = (state ^ read)
+                    .wrapping_mul(0x5851_f42d_4c95_7f2d)
+                    .wrapping_add(0x1405_7b7e_f767_814f);
+            }
+            state
         }
 
         fn word(&self, place: usize) -> Option<&AtomicU64> {
@@ -545,5 +589,54 @@ mod tests {
                 });
             }
         });
+    }
+
+    #[test]
+    fn what_is_read_half_before_and_half_after_a_change_counts_as_unknown() {
+        // The same two institutions: nothing but the seal tells the halves apart.
+        let (old_key, new_key) = (key(1), FlowKey { a_low: 9, ..key(1) });
+        for (new_key, new) in [(old_key, value(5, 200)), (new_key, value(5, 200))] {
+            let old = value(4, 100);
+            let words_of = |key: &FlowKey, value: &FlowValue| -> Vec<u64> {
+                let table = FlowTable::new(2, SEED);
+                assert!(write(&&table, &find(&&table, key), key, value));
+                let bucket = (0..2).map(|b| (&&table).bucket(b).unwrap());
+                let full = bucket.into_iter().find(|&b| (&&table).load(b, 0) != 0);
+                (0..BUCKET_WORDS)
+                    .map(|word| (&&table).load(full.unwrap(), word))
+                    .collect()
+            };
+            let before = words_of(&old_key, &old);
+            let after = words_of(&new_key, &new);
+            let told = |value: FlowValue| {
+                let generations = (value.a_generation, value.b_generation);
+                (generations, value.opened_by_a)
+            };
+            for mixture in 0u32..1 << BODY_WORDS {
+                for head in [&before, &after] {
+                    let table = FlowTable::new(2, SEED);
+                    for bucket in (0..2).map(|b| (&&table).bucket(b).unwrap()) {
+                        (&&table).store(bucket, HEADS, head[HEADS]);
+                        for word in 0..BODY_WORDS {
+                            let from = if mixture >> word & 1 == 0 {
+                                &before
+                            } else {
+                                &after
+                            };
+                            (&&table).store(bucket, BODIES + word, from[BODIES + word]);
+                        }
+                    }
+                    for (key, value) in [(old_key, old), (new_key, new)] {
+                        if let Some((_, found)) = find(&&table, &key).found {
+                            let known = [(old_key, told(old)), (new_key, told(new))];
+                            assert!(
+                                known.contains(&(key, told(found))),
+                                "{mixture:06b}: {value:?} was never written so: {found:?}"
+                            );
+                        }
+                    }
+                }
+            }
+        }
     }
 }

@@ -28,7 +28,7 @@ pub use packet::{ETHERNET_BYTES, Ipv6, Packet, protocol};
 pub use reason::DenyReason;
 pub use walk::{EXTENSION_HEADERS_MAX, Walk};
 pub use world::{
-    Binding, Denial, DropKey, EndpointKey, FRAGMENT_LIFETIME_NS, FlowKey, FlowValue, FragmentKey,
-    FragmentValue, Hook, LineCounters, ParticipantSlot, ParticipantState, Table, World,
-    flow_idle_max_ns,
+    BINDING_WORDS, Binding, Denial, DropKey, EndpointKey, FRAGMENT_LIFETIME_NS, FlowKey, FlowValue,
+    FragmentKey, FragmentValue, Hook, INTERFACES_MAX, LineCounters, ParticipantSlot,
+    ParticipantState, Table, World, flow_idle_max_ns,
 };

@@ -126,15 +126,23 @@ impl ParticipantSlot {
     }
 }
 
+/// Interfaces that a gateway can bind lines to: those with a smaller index. The
+/// kernel counts indices up and never gives one twice, so this bounds how many
+/// interfaces a machine makes between two starts, not how many it has.
+pub const INTERFACES_MAX: u32 = 65_536;
+
+/// Words of a binding in the table, by interface index: prefix (0 when the line
+/// is not bound), end of the lease, slot of the counters.
+pub const BINDING_WORDS: usize = 3;
+
 /// Which participant's which site a line carries, while its lease lasts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[repr(C)]
 pub struct Binding {
     /// Upper half of the site's /64.
     pub prefix: u64,
     /// End of the lease: nanoseconds of the monotonic clock.
     pub lease_expires_ns: u64,
-    /// The participant's number.
+    /// The participant's number, which stands in the prefix.
     pub participant: u32,
     /// Slot of the line's counters.
     pub counter: u32,

@@ -154,6 +154,17 @@ pub enum DatapathError {
         /// The other line.
         ifindex: u32,
     },
+    /// An interface whose index is beyond the table of bindings.
+    #[error(
+        "interface {ifindex} cannot be bound: indices up to {max} can; the kernel never gives an \
+         index twice, so start this machine (or the namespace of the gateway) anew"
+    )]
+    InterfaceIndex {
+        /// The interface.
+        ifindex: u32,
+        /// The greatest index that can be bound.
+        max: u32,
+    },
     /// A line that has no binding.
     #[error("interface {ifindex} has no binding that could be renewed")]
     NotBound {

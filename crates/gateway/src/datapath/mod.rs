@@ -10,6 +10,7 @@
 //! addresses and leases. Whoever owns a [`Datapath`] is the only writer of its
 //! pinned tables.
 
+mod bindings;
 mod config;
 mod counters;
 mod error;
@@ -487,6 +488,14 @@ impl Datapath {
     /// When the kernel refuses.
     pub fn forget_flows(&mut self) -> Result<(), DatapathError> {
         self.tables.forget_flows()
+    }
+
+    /// Reads in the table of conversations at random, one after the other, for
+    /// measurements: nanoseconds of one read.
+    pub(crate) fn flow_read_ns(&self, reads: u32) -> f64 {
+        let started = std::time::Instant::now();
+        std::hint::black_box(self.tables.read_flows_at_random(reads));
+        started.elapsed().as_nanos() as f64 / f64::from(reads.max(1))
     }
 
     pub(crate) fn loaded_mut(&mut self) -> &mut Loaded {

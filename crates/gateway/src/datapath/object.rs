@@ -6,7 +6,7 @@ use aya::maps::{Array, Map, MapData};
 use aya::programs::SchedClassifier;
 use aya::{Ebpf, EbpfLoader};
 use iryonet_verdict::slot::{Seed, buckets_for, memory_buckets};
-use iryonet_verdict::{Hook, flows};
+use iryonet_verdict::{Hook, INTERFACES_MAX, flows};
 
 use super::config::Config;
 use super::error::DatapathError;
@@ -191,7 +191,7 @@ fn load(
         // Each endpoint may need a marker of its address beside it.
         .map_max_entries("ENDPOINTS", config.endpoints_max * 2)
         .map_max_entries("BASE_SERVICES", BASE_SERVICES_MAX)
-        .map_max_entries("BINDINGS", config.lines_max)
+        .map_max_entries("BINDINGS", INTERFACES_MAX)
         .map_max_entries("OWN_PREFIXES", config.lines_max)
         .map_max_entries("FLOWS", flow_buckets)
         .map_max_entries("FRAGMENTS", FRAGMENTS_MAX)

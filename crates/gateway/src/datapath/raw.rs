@@ -1,8 +1,6 @@
 //! Table entries as bytes for the kernel.
 
-use iryonet_verdict::{
-    Binding, Denial, DropKey, EndpointKey, FragmentKey, FragmentValue, LineCounters,
-};
+use iryonet_verdict::{Denial, DropKey, EndpointKey, FragmentKey, FragmentValue, LineCounters};
 
 /// An entry that has the same layout here and in the programs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -22,7 +20,6 @@ macro_rules! plain {
 }
 
 plain! {
-    Binding: 24;
     Denial: 64;
     DropKey: 12;
     EndpointKey: 16;

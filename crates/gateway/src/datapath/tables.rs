@@ -20,6 +20,7 @@ use iryonet_verdict::{
 };
 use memmap2::{MmapOptions, MmapRaw};
 
+use super::bindings::Bindings;
 use super::config::{Binding, Config};
 use super::counters::{DenialRecord, DropCount, ReasonTotal};
 use super::error::DatapathError;
@@ -60,7 +61,7 @@ pub(super) struct Tables {
     pub(super) policy: Policy<Shared>,
     endpoints: HashMap<MapData, Raw<EndpointKey>, u32>,
     base_services: HashMap<MapData, Raw<EndpointKey>, u32>,
-    bindings: HashMap<MapData, u32, Raw<MapBinding>>,
+    bindings: Bindings<Shared>,
     own_prefixes: HashMap<MapData, u64, u32>,
     flows: FlowTable<Shared>,
     fragments: HashMap<MapData, Raw<FragmentKey>, Raw<FragmentValue>>,
@@ -125,7 +126,7 @@ impl Tables {
             policy,
             endpoints: open(loaded, "ENDPOINTS")?,
             base_services: open(loaded, "BASE_SERVICES")?,
-            bindings: open(loaded, "BINDINGS")?,
+            bindings: Bindings::over(Shared::open(loaded, "BINDINGS", Bindings::<Shared>::WORDS)?),
             own_prefixes: open(loaded, "OWN_PREFIXES")?,
             flows,
             fragments: open(loaded, "FRAGMENTS")?,
@@ -180,8 +181,7 @@ impl Tables {
             self.base_keys
                 .insert(key.map_err(reading("BASE_SERVICES"))?.0);
         }
-        for entry in self.bindings.iter() {
-            let (ifindex, Raw(binding)) = entry.map_err(reading("BINDINGS"))?;
+        for (ifindex, binding) in self.bindings.iter() {
             self.bound.insert(ifindex, binding);
             let slot = CounterSlot {
                 slot: binding.counter,
@@ -377,6 +377,7 @@ impl Tables {
                 ifindex: other,
             });
         }
+        Bindings::<Shared>::check(ifindex)?;
         let counter = self.counter_slot(ifindex, binding.participant)?;
         let entry = MapBinding {
             prefix: binding.prefix,
@@ -390,9 +391,7 @@ impl Tables {
             .insert(binding.prefix, ifindex, 0)
             .map_err(writing("OWN_PREFIXES"))?;
         self.prefixes.insert(binding.prefix, ifindex);
-        self.bindings
-            .insert(ifindex, Raw(entry), 0)
-            .map_err(writing("BINDINGS"))?;
+        self.bindings.set(ifindex, &entry)?;
         self.bound.insert(ifindex, entry);
         if let Some(before) = before
             && before.prefix != binding.prefix
@@ -411,18 +410,14 @@ impl Tables {
             return Err(DatapathError::NotBound { ifindex });
         };
         binding.lease_expires_ns = lease_expires_ns;
-        self.bindings
-            .insert(ifindex, Raw(*binding), 0)
-            .map_err(writing("BINDINGS"))
+        self.bindings.set(ifindex, binding)
     }
 
     pub(super) fn unbind(&mut self, ifindex: u32) -> Result<bool, DatapathError> {
         let Some(binding) = self.bound.get(&ifindex).copied() else {
             return Ok(false);
         };
-        self.bindings
-            .remove(&ifindex)
-            .map_err(writing("BINDINGS"))?;
+        self.bindings.clear(ifindex);
         self.bound.remove(&ifindex);
         self.forget_prefix(binding.prefix)?;
         Ok(true)
@@ -576,6 +571,10 @@ impl Tables {
 
     pub(super) fn flow_count(&self) -> usize {
         self.flows.len()
+    }
+
+    pub(super) fn read_flows_at_random(&self, reads: u32) -> u64 {
+        self.flows.read_at_random(reads)
     }
 
     pub(super) fn forget_flows(&mut self) -> Result<(), DatapathError> {
