@@ -16,6 +16,9 @@
 //! without the cache misses of looking up ever new participants. The figures of
 //! `many` are the worst that can be: no packet has anything in common with those
 //! before it, which no gateway's traffic is like.
+//! `new_in_cache` is that in a table of a few conversations, which stays in the
+//! CPU's cache, and `table_read` what one read at a random place of the whole
+//! table costs on this machine: the two say what `new_one_site` is made of.
 //! `new_evicting` opens conversations while the table is full, each at the
 //! expense of the least recently used one.
 //!
@@ -50,6 +53,9 @@ const SEED: u64 = 2026;
 /// Services of the whole network, on as many endpoints of providers.
 const SERVICES: u32 = 8192;
 const PROVIDERS: u32 = 1024;
+/// Conversations in the table that stays in the cache: 64 KiB.
+const FLOWS_IN_CACHE: u32 = 512;
+const TABLE_READS: u32 = 2_000_000;
 const HOT_REPEAT: u32 = 20_000;
 
 /// How large the measured network is.
@@ -100,6 +106,13 @@ pub struct Report {
     pub established_many_ns: f64,
     /// Opening a conversation, all of one institution, in the same full tables.
     pub new_one_site_ns: f64,
+    /// The same in a table of conversations so small that the cache holds it:
+    /// what the decision costs by itself.
+    pub new_in_cache_ns: f64,
+    /// Reading one word of the table of conversations at random, each place told
+    /// by the word before: what this machine's memory adds to a conversation
+    /// that was not looked up lately. From this process, through its mapping.
+    pub table_read_ns: f64,
     /// Opening a conversation, each packet another participant's.
     pub new_many_ns: f64,
     /// Opening a conversation while the table is full.
@@ -389,10 +402,12 @@ pub fn run(options: &Options) -> Result<Report, BenchError> {
         Some(DenyReason::NoAgreement),
     )?;
 
+    let table_read_ns = datapath.flow_read_ns(TABLE_READS);
     let map_bytes = datapath.memory_bytes()?;
     let flow_map_bytes = map_bytes.get("FLOWS").copied().unwrap_or(0);
     drop(turn);
     drop(datapath);
+    let new_in_cache = new_in_cache(&config, &country, &conversations)?;
     let (native_hot_per_s, native_many_per_s) = native(options, &country, &conversations);
     Ok(Report {
         institutions: options.institutions,
@@ -407,6 +422,8 @@ pub fn run(options: &Options) -> Result<Report, BenchError> {
         established_hot_ns: median(established_hot),
         established_many_ns: median(established),
         new_one_site_ns: median(new_one_site),
+        new_in_cache_ns: median(new_in_cache),
+        table_read_ns,
         new_many_ns: median(new),
         new_evicting_ns: median(new_evicting),
         denied_hot_ns: median(denied_hot),
@@ -414,6 +431,50 @@ pub fn run(options: &Options) -> Result<Report, BenchError> {
         native_hot_per_s,
         native_many_per_s,
     })
+}
+
+/// Opens conversations of one institution in a table that has room for hardly
+/// any: each one is new, and finds its place in the cache.
+fn new_in_cache(
+    config: &Config,
+    country: &Country,
+    conversations: &[Conversation],
+) -> Result<Vec<f64>, BenchError> {
+    let one_site = conversations
+        .get(conversations.len().saturating_sub(BATCH as usize)..)
+        .unwrap_or_default();
+    let config = Config {
+        flows_max: FLOWS_IN_CACHE,
+        ..config.clone()
+    };
+    let extras = Extras {
+        bench_packets: BATCH,
+        ..Extras::default()
+    };
+    let mut datapath = Datapath::open_private(&config, extras)?;
+    let (server, port) = country.endpoint(0);
+    datapath.reconcile(
+        country.participants(),
+        country.grants.iter().copied(),
+        std::iter::once((server.into(), 6, port, 0)),
+    )?;
+    datapath.bind(
+        IFINDEX,
+        Binding {
+            participant: country.institutions,
+            prefix: (server >> 64) as u64,
+            lease_expires_ns: u64::MAX,
+        },
+    )?;
+    let mut turn = Turn::open(&mut datapath, one_site)?;
+    let template = one_site
+        .first()
+        .map(Conversation::frame)
+        .unwrap_or_default();
+    expect(&datapath, "new in cache", &template, None)?;
+    (0..HOT_BATCHES)
+        .map(|_| turn.batch(&datapath, 0, &template))
+        .collect()
 }
 
 const HOT: Conversation = Conversation {
