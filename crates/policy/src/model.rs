@@ -323,7 +323,9 @@ impl Model {
             | Event::GatewayCertificateRevoked { .. }
             | Event::ApplicantListed { .. }
             | Event::ApplicantChanged { .. }
-            | Event::ListImported { .. } => Ok(()),
+            | Event::ListImported { .. }
+            | Event::DeviceRenewed { .. }
+            | Event::GatewayCertificateRenewed { .. } => Ok(()),
         }
     }
 

@@ -273,8 +273,11 @@ pub fn apply(tables: &mut dyn Tables, event: &Event, at: UnixMillis) -> Result<(
             }
             tables.put_applicant(&found)?;
         }
-        // Told for the record; the rows stand in events of their own.
-        Event::ListImported { .. } => {}
+        // Told for the record; the rows, and the new certificate, stand in
+        // events of their own.
+        Event::ListImported { .. }
+        | Event::DeviceRenewed { .. }
+        | Event::GatewayCertificateRenewed { .. } => {}
     }
     Ok(())
 }

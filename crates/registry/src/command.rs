@@ -226,4 +226,28 @@ pub enum Command {
         /// What was found.
         counts: crate::applicant::ImportCounts,
     },
+    /// Records the next certificate of a device that has proved its present
+    /// one (RFC 7030, simplereenroll). Decided in the transaction of
+    /// [`crate::renewal::check_device`], before the certificate leaves the center.
+    RenewDevice {
+        /// Whose.
+        participant: ParticipantNumber,
+        /// The device that was proved.
+        device: DeviceId,
+        /// The certificate that was proved.
+        fingerprint: Fingerprint,
+        /// The device that the new certificate names; the one that the grant gave.
+        successor: DeviceId,
+        /// The new certificate.
+        certificate: CertificateFacts,
+    },
+    /// The same for a gateway.
+    RenewGateway {
+        /// Whose.
+        gateway: GatewayId,
+        /// The certificate that was proved.
+        fingerprint: Fingerprint,
+        /// The new certificate.
+        certificate: CertificateFacts,
+    },
 }

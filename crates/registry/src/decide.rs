@@ -124,6 +124,24 @@ pub fn decide(view: &dyn View, actor: &Actor, command: &Command, now: UnixMillis
             file_sha256,
             counts,
         } => crate::applicant::record_import(list, file_sha256, *counts),
+        Command::RenewDevice {
+            participant,
+            device,
+            fingerprint,
+            successor,
+            certificate,
+        } => crate::renewal::renew_device(
+            view,
+            (*participant, *device, *fingerprint),
+            *successor,
+            certificate,
+            now,
+        ),
+        Command::RenewGateway {
+            gateway,
+            fingerprint,
+            certificate,
+        } => crate::renewal::renew_gateway(view, gateway, *fingerprint, certificate, now),
     }
 }
 

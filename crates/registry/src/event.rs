@@ -181,6 +181,20 @@ pub enum Event {
         file_sha256: String,
         counts: ImportCounts,
     },
+    /// A device was renewed: its successor's certificate stands in the event
+    /// before. Both count until the old one ends or is revoked.
+    DeviceRenewed {
+        participant: ParticipantNumber,
+        device: DeviceId,
+        fingerprint: Fingerprint,
+        successor: DeviceId,
+    },
+    /// A gateway's certificate was renewed; both count until the old one ends.
+    GatewayCertificateRenewed {
+        gateway: GatewayId,
+        fingerprint: Fingerprint,
+        successor: Fingerprint,
+    },
 }
 
 impl Event {
@@ -192,7 +206,8 @@ impl Event {
             Self::NetworkFounded { .. } | Self::ListImported { .. } => Vec::new(),
             Self::GatewayRegistered { gateway, .. }
             | Self::GatewayCertified { gateway, .. }
-            | Self::GatewayCertificateRevoked { gateway, .. } => {
+            | Self::GatewayCertificateRevoked { gateway, .. }
+            | Self::GatewayCertificateRenewed { gateway, .. } => {
                 vec![Topic::Gateway(gateway.clone())]
             }
             Self::ParticipantAdmitted {
@@ -202,6 +217,7 @@ impl Event {
             | Self::SiteAdded { participant, .. }
             | Self::DeviceEnrolled { participant, .. }
             | Self::DeviceRevoked { participant, .. }
+            | Self::DeviceRenewed { participant, .. }
             | Self::ParticipantQuarantined { participant, .. }
             | Self::ParticipantReleased { participant }
             | Self::ParticipantClosed { participant, .. } => {

@@ -26,6 +26,7 @@ pub mod memory;
 mod network;
 pub mod participant;
 pub mod refusal;
+pub mod renewal;
 pub mod service;
 pub mod site;
 pub mod view;

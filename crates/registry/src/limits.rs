@@ -18,6 +18,12 @@ pub const LINES_PER_SITE: usize = 16;
 pub const VALID_DEVICES_PER_PARTICIPANT: usize = 8;
 /// Certificates of one gateway that are valid at the same time.
 pub const VALID_CERTIFICATES_PER_GATEWAY: usize = 8;
+/// Devices of one participant that count at the same time while certificates
+/// are renewed: each of the allowed ones and its successor. A renewal is
+/// refused at this, an enrolment with a code at the number above.
+pub const DEVICES_IN_CHANGE_PER_PARTICIPANT: usize = 2 * VALID_DEVICES_PER_PARTICIPANT;
+/// The same for the certificates of one gateway.
+pub const CERTIFICATES_IN_CHANGE_PER_GATEWAY: usize = 2 * VALID_CERTIFICATES_PER_GATEWAY;
 /// Enrolment codes of one subject that wait to be used.
 pub const WAITING_CODES_PER_SUBJECT: usize = 8;
 /// Longest life of an enrolment code, in milliseconds: 30 days.

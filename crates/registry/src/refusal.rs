@@ -261,6 +261,20 @@ pub enum Refusal {
     RowTwice(InstitutionCode),
     #[error("every row is known exactly so; there is nothing to record")]
     RowsUnchanged,
+    #[error("certificate {fingerprint} ran out at {at} (ms since 1970); enrol with a new code", at = at.0)]
+    CertificateRanOut {
+        fingerprint: Fingerprint,
+        at: UnixMillis,
+    },
+    #[error("certificate {fingerprint} is in the first half of its life; it is renewed from {from} (ms since 1970) on", from = from.0)]
+    RenewalTooEarly {
+        fingerprint: Fingerprint,
+        from: UnixMillis,
+    },
+    #[error("participant {0} has 16 valid devices, those just renewed included; revoke one first")]
+    TooManyDevicesInChange(ParticipantNumber),
+    #[error("gateway {0} has 16 valid certificates, those just renewed included; revoke one first")]
+    TooManyCertificatesInChange(GatewayId),
 }
 
 impl Refusal {
@@ -347,6 +361,10 @@ impl Refusal {
             Self::RowNotClean(_) => "row-not-clean",
             Self::RowTwice(_) => "row-twice",
             Self::RowsUnchanged => "rows-unchanged",
+            Self::CertificateRanOut { .. } => "certificate-ran-out",
+            Self::RenewalTooEarly { .. } => "renewal-too-early",
+            Self::TooManyDevicesInChange(_) => "too-many-devices-in-change",
+            Self::TooManyCertificatesInChange(_) => "too-many-certificates-in-change",
         }
     }
 
@@ -433,6 +451,10 @@ impl Refusal {
             Self::RowNotClean(a) => format!("{a} の行が整形されていません"),
             Self::RowTwice(a) => format!("{a} の行が重複しています"),
             Self::RowsUnchanged => "すべて登録済みの内容と同じです".to_owned(),
+            Self::CertificateRanOut { fingerprint, at } => format!("証明書 {fingerprint} は期限切れです（{at}）。新しい登録コードで登録してください", at = at.0),
+            Self::RenewalTooEarly { fingerprint, from } => format!("証明書 {fingerprint} は有効期間の前半です。更新は {from}（1970年からのミリ秒）以降です", from = from.0),
+            Self::TooManyDevicesInChange(a) => format!("参加者 {a} の有効な機器は更新中を含め上限の 16 台です。先に失効してください"),
+            Self::TooManyCertificatesInChange(a) => format!("ゲートウェイ {a} の有効な証明書は更新中を含め上限の 16 件です。先に失効してください"),
         }
     }
 }
