@@ -32,6 +32,9 @@ pub enum StoreError {
         /// Limit.
         limit: usize,
     },
+    /// A key or value that the side store does not take.
+    #[error(transparent)]
+    Side(#[from] crate::side::SideError),
     /// The home failed.
     #[error("{home} failed while it was to {doing}; the act was not done")]
     Home {

@@ -9,6 +9,7 @@ pub mod error;
 pub mod find;
 pub mod import;
 pub mod query;
+pub mod side;
 pub mod sqlite;
 pub mod store;
 
@@ -18,5 +19,6 @@ pub use query::{
     AgreementQuery, ApplicantQuery, ApplicantStory, HistoryItem, ParticipantQuery,
     RevokedCertificate,
 };
+pub use side::{SideError, SideValue, Space};
 pub use sqlite::{SqliteOptions, SqliteStore};
 pub use store::{Outcome, Reader, Recorded, Store, Transaction, act, change, found, look};

@@ -4,6 +4,7 @@ use crate::error::StoreError;
 use crate::query::{
     AfterCode, AgreementQuery, ApplicantQuery, HistoryItem, ParticipantQuery, RevokedCertificate,
 };
+use crate::side::{SideValue, Space};
 use iryonet_domain::{
     Actor, AgreementId, DeviceId, GatewayId, LineId, NetworkPrefix, ParticipantNumber, ServiceId,
     UnixMillis,
@@ -148,6 +149,21 @@ pub trait Reader: View {
         &self,
         visit: &mut dyn FnMut(RevokedCertificate) -> Result<(), StoreError>,
     ) -> Result<(), StoreError>;
+
+    /// A value of the side store (see [`crate::side`]); nothing when there is
+    /// none or when it has expired.
+    fn side_get(&self, space: Space, key: &[u8]) -> Result<Option<SideValue>, StoreError>;
+    /// Values of the side store whose keys begin with `prefix`, ascending by
+    /// key, without the expired ones. At most `limit`, and no more than
+    /// [`crate::side::LIST_MAX_BYTES`] of values: a page may be shorter than
+    /// `limit`, and only an empty one is the end.
+    fn side_list(
+        &self,
+        space: Space,
+        prefix: &[u8],
+        after: Option<&[u8]>,
+        limit: usize,
+    ) -> Result<Vec<(Vec<u8>, SideValue)>, StoreError>;
 }
 
 /// One write transaction. What it reads includes what it wrote.
@@ -167,6 +183,31 @@ pub trait Transaction: Reader {
         command: &Command,
         now: UnixMillis,
     ) -> Result<Recorded, StoreError>;
+
+    /// Puts a value into the side store (see [`crate::side`]), in place of one
+    /// that is there. From `expires_at` on it is not there any more.
+    ///
+    /// # Errors
+    /// [`StoreError::Side`] when key or value have a size that the space does
+    /// not take; nothing was changed then, and the transaction may go on.
+    fn side_put(
+        &mut self,
+        space: Space,
+        key: &[u8],
+        value: &[u8],
+        expires_at: Option<UnixMillis>,
+    ) -> Result<(), StoreError>;
+    /// Takes a value out of the side store. Was it there, and not expired?
+    ///
+    /// # Errors
+    /// When the home cannot write.
+    fn side_delete(&mut self, space: Space, key: &[u8]) -> Result<bool, StoreError>;
+    /// Removes values that have expired at `now`, the oldest first and `limit`
+    /// at most. Tells how many.
+    ///
+    /// # Errors
+    /// When the home cannot write.
+    fn side_purge(&mut self, now: UnixMillis, limit: usize) -> Result<usize, StoreError>;
 }
 
 /// What runs in a write transaction.

@@ -336,3 +336,53 @@ fn what_was_acknowledged_before_a_kill_is_there_and_no_half_act_is() {
         assert_same(&store, &memory, NOW);
     }
 }
+
+#[test]
+fn a_file_of_an_earlier_layout_is_brought_up_to_date_with_all_that_it_holds() {
+    let directory = tempfile::tempdir().unwrap();
+    let new = directory.path().join("new.db");
+    let store = SqliteStore::open(&new).unwrap();
+    small_world(&store);
+    let memory = look(&store, replayed).unwrap();
+    drop(store);
+
+    // The same tables in a file as the first release made it.
+    let old = directory.path().join("old.db");
+    let connection = rusqlite::Connection::open(&old).unwrap();
+    connection
+        .execute_batch(include_str!("../src/sqlite/schema.sql"))
+        .unwrap();
+    connection
+        .execute("ATTACH ?1 AS new", [new.to_str().unwrap()])
+        .unwrap();
+    let tables: Vec<String> = connection
+        .prepare("SELECT name FROM main.sqlite_schema WHERE type = 'table'")
+        .unwrap()
+        .query_map([], |row| row.get(0))
+        .unwrap()
+        .collect::<Result<_, _>>()
+        .unwrap();
+    for table in tables {
+        connection
+            .execute(
+                &format!("INSERT INTO main.{table} SELECT * FROM new.{table}"),
+                [],
+            )
+            .unwrap();
+    }
+    connection
+        .pragma_update(None, "application_id", 0x4952_594f)
+        .unwrap();
+    connection.pragma_update(None, "user_version", 1).unwrap();
+    drop(connection);
+
+    for _ in 0..2 {
+        let store = SqliteStore::open(&old).unwrap();
+        assert_same(&store, &memory, NOW);
+        assert_eq!(look(&store, replayed).unwrap(), memory);
+        change(&store, |transaction| {
+            transaction.side_put(iryonet_store::Space::Session, b"a", b"b", None)
+        })
+        .unwrap();
+    }
+}

@@ -10,11 +10,13 @@ mod pool;
 mod reader;
 mod rows;
 mod session;
+mod side;
 mod tables;
 mod view;
 
 use crate::error::StoreError;
 use crate::store::{Act, Look, Store};
+use iryonet_domain::UnixMillis;
 use pool::Pool;
 use rusqlite::{Connection, OpenFlags};
 use session::Session;
@@ -29,6 +31,17 @@ pub struct SqliteOptions {
     pub readers: usize,
     /// Most pages (4,096 bytes each) that the file may have; none is no limit.
     pub max_pages: Option<u32>,
+    /// The clock by which values of the side store have expired. (The time of
+    /// an act is handed over with the act.)
+    pub clock: fn() -> UnixMillis,
+}
+
+/// What the system's clock says.
+fn system_clock() -> UnixMillis {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    UnixMillis(since.map_or(0, |since| {
+        u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+    }))
 }
 
 impl Default for SqliteOptions {
@@ -37,6 +50,7 @@ impl Default for SqliteOptions {
             wait_ms: 10_000,
             readers: 4,
             max_pages: None,
+            clock: system_clock,
         }
     }
 }
@@ -45,6 +59,7 @@ impl Default for SqliteOptions {
 #[derive(Debug)]
 pub struct SqliteStore {
     home: String,
+    clock: fn() -> UnixMillis,
     writer: Pool,
     readers: Pool,
 }
@@ -88,6 +103,7 @@ impl SqliteStore {
                 Box::new(opener(path.to_owned(), options.clone())),
             ),
             home,
+            clock: options.clock,
         })
     }
 }
@@ -130,6 +146,7 @@ impl SqliteStore {
                 Box::new(opener(path.to_owned(), options.wait_ms)),
             ),
             home,
+            clock: options.clock,
         })
     }
 }
@@ -141,7 +158,7 @@ impl Store for SqliteStore {
         connection
             .execute_batch("BEGIN IMMEDIATE")
             .map_err(|error| classify(&self.home, "begin an act", error))?;
-        let mut session = Session::new(connection, &self.home);
+        let mut session = Session::new(connection, &self.home, (self.clock)());
         let done = act(&mut session).and_then(|()| {
             session.whole()?;
             connection
@@ -162,7 +179,7 @@ impl Store for SqliteStore {
         connection
             .execute_batch("BEGIN")
             .map_err(|error| classify(&self.home, "begin to read", error))?;
-        let session = Session::new(connection, &self.home);
+        let session = Session::new(connection, &self.home, (self.clock)());
         // The first look fixes the moment that all others see.
         let done = crate::store::Reader::tip(&session).and_then(|_| look(&session));
         if !undo(connection) {

@@ -8,6 +8,7 @@ use crate::query::{
     AfterCode, AgreementQuery, ApplicantQuery, HistoryItem, ParticipantQuery, RevokedCertificate,
     code_range, search_key,
 };
+use crate::side::{SideValue, Space};
 use crate::store::Reader;
 use iryonet_domain::{
     AgreementId, DeviceId, GatewayId, LineId, ParticipantNumber, Prefecture, ServiceId,
@@ -417,5 +418,19 @@ impl Reader for Session<'_> {
             rows::revoked,
             visit,
         )
+    }
+
+    fn side_get(&self, space: Space, key: &[u8]) -> Result<Option<SideValue>, StoreError> {
+        self.get_side(space, key)
+    }
+
+    fn side_list(
+        &self,
+        space: Space,
+        prefix: &[u8],
+        after: Option<&[u8]>,
+        limit: usize,
+    ) -> Result<Vec<(Vec<u8>, SideValue)>, StoreError> {
+        self.list_side(space, prefix, after, limit)
     }
 }

@@ -261,3 +261,17 @@ pub(super) fn revoked(row: &Row<'_>) -> Result<crate::query::RevokedCertificate>
         not_after: millis(row, 3)?,
     })
 }
+
+/// Key and value of the side store.
+pub(super) fn side(row: &Row<'_>) -> Result<(Vec<u8>, crate::side::SideValue)> {
+    Ok((
+        row.get(0)?,
+        crate::side::SideValue {
+            value: row.get(1)?,
+            expires_at: match row.get::<_, Option<i64>>(2)? {
+                None => None,
+                Some(_) => Some(millis(row, 2)?),
+            },
+        },
+    ))
+}

@@ -2,6 +2,7 @@
 
 use super::classify;
 use crate::error::StoreError;
+use crate::side::Space;
 use crate::store::{Outcome, Recorded, Transaction};
 use iryonet_domain::{Actor, UnixMillis};
 use iryonet_ledger::{Entry, Tip};
@@ -16,6 +17,8 @@ pub(super) const COMMAND_MAX_BYTES: usize = 4 << 20;
 pub(super) struct Session<'c> {
     pub(super) connection: &'c Connection,
     pub(super) home: &'c str,
+    /// When it began, by which values of the side store have expired.
+    pub(super) now: UnixMillis,
     /// The last entry, once it was asked for; nobody else writes meanwhile.
     pub(super) tip: Cell<Option<Tip>>,
     /// Something failed within this transaction: SQLite may have ended it, or
@@ -25,10 +28,11 @@ pub(super) struct Session<'c> {
 }
 
 impl<'c> Session<'c> {
-    pub(super) fn new(connection: &'c Connection, home: &'c str) -> Self {
+    pub(super) fn new(connection: &'c Connection, home: &'c str, now: UnixMillis) -> Self {
         Self {
             connection,
             home,
+            now,
             tip: Cell::new(None),
             broken: Cell::new(false),
         }
@@ -148,6 +152,24 @@ impl Transaction for Session<'_> {
             self.broken.set(true);
         }
         recorded
+    }
+
+    fn side_put(
+        &mut self,
+        space: Space,
+        key: &[u8],
+        value: &[u8],
+        expires_at: Option<UnixMillis>,
+    ) -> Result<(), StoreError> {
+        self.put_side(space, key, value, expires_at)
+    }
+
+    fn side_delete(&mut self, space: Space, key: &[u8]) -> Result<bool, StoreError> {
+        self.delete_side(space, key)
+    }
+
+    fn side_purge(&mut self, now: UnixMillis, limit: usize) -> Result<usize, StoreError> {
+        self.purge_side(now, limit)
     }
 }
 

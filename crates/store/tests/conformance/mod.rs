@@ -1,6 +1,8 @@
 //! What every home of the registry promises. Run on each of them by
 //! [`conformance_suite!`].
 
+pub(crate) mod side;
+
 use crate::support::*;
 use iryonet_domain::{AgreementId, DeviceId, ParticipantKind, ServiceId, UnixMillis};
 use iryonet_registry::{
@@ -32,11 +34,26 @@ macro_rules! conformance_suite {
             a_history_tells_everything_about_somebody_and_nothing_else,
             a_network_is_founded_once
         );
+        $crate::conformance_suite!(@@ side, $open,
+            a_side_value_is_kept_replaced_and_deleted_within_the_act,
+            a_side_value_is_as_large_as_its_space_takes_and_no_larger,
+            an_expired_side_value_is_not_there_and_is_purged_in_bounded_steps,
+            side_values_are_listed_by_prefix_page_by_page
+        );
 
         #[test]
         fn random_acts_give_what_the_plain_statement_gives() {
             $crate::conformance::random_acts_give_what_the_plain_statement_gives(&$open);
         }
+    };
+    (@@ $module:ident, $open:expr, $($name:ident),+) => {
+        $(
+            #[test]
+            fn $name() {
+                let (store, _kept) = $open();
+                $crate::conformance::$module::$name(store);
+            }
+        )+
     };
     (@ $open:expr, $($name:ident),+) => {
         $(
