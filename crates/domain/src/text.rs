@@ -46,12 +46,13 @@ pub enum TextError {
 ///
 /// # Errors
 /// When nothing is left, when it is longer than `limit` characters, or when it
-/// holds a control or bidirectional-formatting character (UAX #9).
+/// holds a control, bidirectional-formatting (UAX #9) or invisible character.
+/// Variation selectors stay: kanji of names are told apart by them.
 pub fn clean(text: &str, limit: usize) -> Result<String, TextError> {
     let mut out = String::with_capacity(text.len());
     let mut blank = false;
     for c in text.trim().chars() {
-        if c == ' ' || c == '\u{3000}' || c == '\t' {
+        if is_blank(c) {
             blank = true;
             continue;
         }
@@ -74,16 +75,31 @@ pub fn clean(text: &str, limit: usize) -> Result<String, TextError> {
     Ok(out)
 }
 
+fn is_blank(c: char) -> bool {
+    matches!(
+        c,
+        ' ' | '\t' | '\u{00a0}' | '\u{2000}'..='\u{200a}' | '\u{202f}' | '\u{205f}' | '\u{3000}'
+    )
+}
+
+/// Turns the direction of writing, or is not seen: two names that look the
+/// same would be two.
 fn is_deceptive(c: char) -> bool {
     c.is_control()
         || matches!(
             c,
             '\u{200b}'..='\u{200f}'
                 | '\u{2028}'..='\u{202e}'
-                | '\u{2060}'..='\u{2069}'
+                | '\u{2060}'..='\u{206f}'
                 | '\u{061c}'
                 | '\u{feff}'
                 | '\u{fff9}'..='\u{fffb}'
+                // Soft hyphen, joiner, vowel separator.
+                | '\u{00ad}' | '\u{034f}' | '\u{180e}'
+                // Fillers, and Braille's empty cell.
+                | '\u{115f}' | '\u{1160}' | '\u{3164}' | '\u{ffa0}' | '\u{2800}'
+                // Tags.
+                | '\u{e0000}'..='\u{e007f}'
         )
 }
 
@@ -104,6 +120,43 @@ mod tests {
         assert_eq!(
             clean("  医療法人　　さくら会 ", 80).unwrap(),
             "医療法人 さくら会"
+        );
+    }
+
+    #[test]
+    fn every_mark_that_turns_or_hides_is_refused_and_names_the_character() {
+        // UAX #9, table 1 and section 2.7; the isolates too.
+        for mark in [
+            '\u{200e}',
+            '\u{200f}',
+            '\u{061c}',
+            '\u{202a}',
+            '\u{202b}',
+            '\u{202c}',
+            '\u{202d}',
+            '\u{202e}',
+            '\u{2066}',
+            '\u{2067}',
+            '\u{2068}',
+            '\u{2069}',
+            '\u{0000}',
+            '\u{001b}',
+            '\u{0085}',
+            '\u{00ad}',
+            '\u{200b}',
+            '\u{2060}',
+            '\u{3164}',
+            '\u{feff}',
+            '\u{e0041}',
+        ] {
+            let name = format!("さくら{mark}医院");
+            assert_eq!(clean(&name, 80), Err(TextError::Forbidden(u32::from(mark))));
+        }
+        // A variant of 葛 by its selector is a letter like any other.
+        assert!(clean("葛\u{e0100}飾医院", 80).is_ok());
+        assert_eq!(
+            clean("さくら\u{00a0}\u{2003}医院", 80).unwrap(),
+            "さくら 医院"
         );
     }
 
