@@ -234,7 +234,7 @@ pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 /// What a refusal of the registry is in HTTP.
 pub(crate) fn refusal_problem(refusal: &Refusal) -> Problem {
     let code = refusal.code();
-    let status = if code == "auditor-may-not-act" {
+    let status = if refusal.is_about_the_actor() {
         StatusCode::FORBIDDEN
     } else if code.ends_with("-unknown") {
         StatusCode::NOT_FOUND

@@ -47,6 +47,20 @@ impl Role {
             Self::System => "system",
         }
     }
+
+    /// 日本語.
+    #[must_use]
+    pub fn name_ja(self) -> &'static str {
+        match self {
+            Self::Officer => "担当者",
+            Self::Examiner => "審査",
+            Self::Approver => "承認",
+            Self::Operator => "運用",
+            Self::SecurityOfficer => "セキュリティ責任者",
+            Self::Auditor => "監査",
+            Self::System => "システム",
+        }
+    }
 }
 
 /// Who acted: a role and a name, written `role:name`.

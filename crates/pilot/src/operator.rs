@@ -47,12 +47,26 @@ impl Operator {
     /// # Errors
     /// When it is refused; the error holds the center's words.
     pub(crate) fn ask(&self, what: &str, words: &[&str]) -> Result<Answer, PilotError> {
+        self.ask_as("operator:pilot", what, words)
+    }
+
+    /// A command in the network's own name: admission without a case, and the
+    /// yes of both sides, for neither of which an operator has the right. A
+    /// region that is raised in a minute has no examiners and no officers.
+    ///
+    /// # Errors
+    /// When it is refused; the error holds the center's words.
+    pub(crate) fn found(&self, what: &str, words: &[&str]) -> Result<Answer, PilotError> {
+        self.ask_as("system:pilot", what, words)
+    }
+
+    fn ask_as(&self, actor: &str, what: &str, words: &[&str]) -> Result<Answer, PilotError> {
         let (noun, rest) = words.split_first().map_or(("", &[][..]), |(a, b)| (*a, b));
         let call = self
             .program()
             .args([noun, "--center"])
             .path(&self.socket)
-            .args(["--as", "operator:pilot", "--json"])
+            .args(["--as", actor, "--json"])
             .args(rest.iter().copied());
         answer(what, &call)
     }

@@ -278,7 +278,7 @@ fn admit(
     if let Some(code) = &code {
         words.extend(["--code", code]);
     }
-    let admitted = operator.ask("admitting the participant", &words)?;
+    let admitted = operator.found("admitting the participant", &words)?;
     let number = u32::try_from(admitted.number("/number")?)
         .ok()
         .and_then(|number| ParticipantNumber::new(number).ok())
@@ -492,7 +492,7 @@ fn services(
             .unwrap_or(0)
             .to_string();
         let until = rfc3339(now.plus_ms(u64::from(agreement.days) * 86_400_000));
-        let proposed = operator.ask(
+        let proposed = operator.found(
             "proposing the agreement",
             &[
                 "agreement",
@@ -509,7 +509,7 @@ fn services(
                 &until,
             ],
         )?;
-        operator.ask(
+        operator.found(
             "accepting the agreement",
             &[
                 "agreement",

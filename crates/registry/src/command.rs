@@ -25,8 +25,16 @@ pub enum Home {
     Block(u8),
 }
 
-/// A wish, with everything that the decision needs to know from outside.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+/// A wish, with everything that the decision needs to know from outside. Its
+/// sort alone is an [`Act`], by which [`crate::permission`] knows it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, strum::EnumDiscriminants)]
+#[strum_discriminants(
+    name(Act),
+    doc = "A sort of command, under the name that it has in the ledger.",
+    derive(PartialOrd, Ord, strum::EnumIter, strum::IntoStaticStr),
+    strum(serialize_all = "kebab-case"),
+    allow(missing_docs, reason = "each is explained at the command of its name")
+)]
 #[serde(tag = "type", rename_all = "kebab-case")]
 pub enum Command {
     /// The very first act: fixes the network's address plan for ever.

@@ -3,7 +3,7 @@
 use crate::view::{View, ViewError};
 use crate::{Command, Event, Refusal};
 use iryonet_domain::text::clean;
-use iryonet_domain::{Actor, Role, UnixMillis};
+use iryonet_domain::{Actor, UnixMillis};
 
 /// Why there are no events.
 #[derive(Debug, thiserror::Error)]
@@ -25,9 +25,7 @@ pub(crate) type Decision = Result<Vec<Event>, DecideError>;
 /// [`DecideError::Refused`] with what is wrong and what would be right;
 /// [`DecideError::View`] when the store cannot answer.
 pub fn decide(view: &dyn View, actor: &Actor, command: &Command, now: UnixMillis) -> Decision {
-    if actor.role() == Role::Auditor {
-        return Err(Refusal::AuditorActs.into());
-    }
+    crate::permission::check(view, actor, command)?;
     match command {
         Command::FoundNetwork { network } => crate::network::found(view, *network),
         Command::RegisterGateway {

@@ -6,7 +6,7 @@
 //! [`Tables`]. A command may fail, an event may not.
 //!
 //! Pure: no I/O, no clock, no chance. It must not know how anything is stored
-//! (`store`), who may ask for it over which listener (`center`), or what a
+//! (`store`), how anybody proved to be who they are (`center`), or what a
 //! gateway makes of it (`policy`).
 
 pub mod agreement;
@@ -25,6 +25,7 @@ pub mod list;
 pub mod memory;
 mod network;
 pub mod participant;
+pub mod permission;
 pub mod refusal;
 pub mod renewal;
 pub mod service;
@@ -35,7 +36,7 @@ pub use agreement::{Agreement, AgreementState};
 pub use applicant::{Applicant, ListId, ListRow};
 pub use apply::{ApplyError, apply};
 pub use certificate::{CertificateFacts, GatewayCertificate, Revocation, RevocationReason, Serial};
-pub use command::{Command, Home};
+pub use command::{Act, Command, Home};
 pub use decide::{DecideError, decide};
 pub use device::Device;
 pub use enrolment::{CodeHash, EnrolmentCode, EnrolmentGrant, Subject};

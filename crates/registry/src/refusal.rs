@@ -3,15 +3,15 @@
 
 use crate::applicant::RowError;
 use crate::certificate::Serial;
-use crate::command::Home;
+use crate::command::{Act, Home};
 use crate::enrolment::Subject;
 use iryonet_domain::line::InterfaceNameError;
 use iryonet_domain::service::EndpointError;
 use iryonet_domain::text::TextError;
 use iryonet_domain::{
     AgreementId, Circuit, DeviceId, Endpoint, Fingerprint, GatewayId, InstitutionCode, LineId,
-    LineKind, NetworkPrefix, ParticipantKind, ParticipantNumber, Purpose, ServiceId, SiteIndex,
-    UnixMillis,
+    LineKind, NetworkPrefix, ParticipantKind, ParticipantNumber, Purpose, Role, ServiceId,
+    SiteIndex, UnixMillis,
 };
 use std::net::Ipv6Addr;
 
@@ -275,6 +275,19 @@ pub enum Refusal {
     TooManyDevicesInChange(ParticipantNumber),
     #[error("gateway {0} has 16 valid certificates, those just renewed included; revoke one first")]
     TooManyCertificatesInChange(GatewayId),
+    #[error("{role} may not do {act}; that is for {roles}", role = .role.as_str(), act = <&str>::from(act), roles = roles(*.act, Role::as_str))]
+    RoleMayNot { role: Role, act: Act },
+    #[error("{0} speaks for no participant; let a security officer bind the account to its own")]
+    SpeaksForNobody(String),
+    #[error("the account speaks for participant {own}, not for {by}")]
+    SpeaksForAnother {
+        own: ParticipantNumber,
+        by: ParticipantNumber,
+    },
+    #[error(
+        "say which side ends it: by participant {own}; only the network's staff end one for nobody"
+    )]
+    SideNotNamed { own: ParticipantNumber },
 }
 
 impl Refusal {
@@ -365,7 +378,23 @@ impl Refusal {
             Self::RenewalTooEarly { .. } => "renewal-too-early",
             Self::TooManyDevicesInChange(_) => "too-many-devices-in-change",
             Self::TooManyCertificatesInChange(_) => "too-many-certificates-in-change",
+            Self::RoleMayNot { .. } => "role-may-not",
+            Self::SpeaksForNobody(_) => "speaks-for-nobody",
+            Self::SpeaksForAnother { .. } => "speaks-for-another",
+            Self::SideNotNamed { .. } => "side-not-named",
         }
+    }
+
+    /// Was it refused for who asked, and not for what was asked?
+    #[must_use]
+    pub fn is_about_the_actor(&self) -> bool {
+        matches!(
+            self,
+            Self::AuditorActs
+                | Self::RoleMayNot { .. }
+                | Self::SpeaksForNobody(_)
+                | Self::SpeaksForAnother { .. }
+        )
     }
 
     /// What was wrong and what would be right, in Japanese.
@@ -455,8 +484,21 @@ impl Refusal {
             Self::RenewalTooEarly { fingerprint, from } => format!("証明書 {fingerprint} は有効期間の前半です。更新は {from}（1970年からのミリ秒）以降です", from = from.0),
             Self::TooManyDevicesInChange(a) => format!("参加者 {a} の有効な機器は更新中を含め上限の 16 台です。先に失効してください"),
             Self::TooManyCertificatesInChange(a) => format!("ゲートウェイ {a} の有効な証明書は更新中を含め上限の 16 件です。先に失効してください"),
+            Self::RoleMayNot { role, act } => format!("{role_ja} は {act} を行えません。行えるのは {list} です", role_ja = role.name_ja(), act = <&str>::from(act), list = roles(*act, Role::name_ja)),
+            Self::SpeaksForNobody(a) => format!("アカウント {a} はどの参加者の担当でもありません。セキュリティ責任者に割当を依頼してください"),
+            Self::SpeaksForAnother { own, by } => format!("このアカウントは参加者 {own} の担当です。参加者 {by} としては操作できません"),
+            Self::SideNotNamed { own } => format!("どちらの当事者が終了するかを指定してください（参加者 {own}）。指定なしで終了できるのはネットワークの職員だけです"),
         }
     }
+}
+
+/// Who may do it, in words.
+fn roles(act: Act, word: fn(Role) -> &'static str) -> String {
+    let words: Vec<&str> = crate::permission::row(act)
+        .iter()
+        .map(|(role, _)| word(*role))
+        .collect();
+    words.join(", ")
 }
 
 fn home_text(home: &Home) -> String {

@@ -15,8 +15,8 @@ use iryonet_domain::{
 };
 use iryonet_registry::limits::*;
 use iryonet_registry::{
-    CertificateFacts, Command, DecideError, Event, Home, MemoryTables, Refusal, Serial, Subject,
-    apply, decide,
+    Act, CertificateFacts, Command, DecideError, Event, Home, MemoryTables, Refusal, Serial,
+    Subject, apply, decide, permission,
 };
 
 const NOW: UnixMillis = UnixMillis(1_756_000_000_000);
@@ -34,7 +34,7 @@ impl World {
     }
 
     fn act(&mut self, command: &Command) -> Result<Vec<Event>, Refusal> {
-        let actor: Actor = "operator:suzuki".parse().unwrap();
+        let actor = whose_duty(command);
         match decide(&self.0, &actor, command, NOW) {
             Ok(events) => {
                 for event in &events {
@@ -60,6 +60,12 @@ impl World {
         let refusal = self.act(&make(limit)).unwrap_err();
         assert_eq!(refusal.code(), code, "{refusal}");
     }
+}
+
+/// Somebody who may do this for anybody.
+fn whose_duty(command: &Command) -> Actor {
+    let role = permission::whose_duty(Act::from(command)).unwrap();
+    Actor::new(role, "suzuki").unwrap()
 }
 
 fn gateway_id(n: usize) -> GatewayId {

@@ -10,10 +10,10 @@
 
 use iryonet_domain::{
     Actor, DeviceId, Fingerprint, GatewayId, InstitutionKind, ParticipantKind, ParticipantNumber,
-    UnixMillis,
+    Role, UnixMillis,
 };
 use iryonet_registry::{
-    CertificateFacts, CodeHash, Command, DecideError, Event, Home, MemoryTables, Refusal,
+    Act, CertificateFacts, CodeHash, Command, DecideError, Event, Home, MemoryTables, Refusal,
     RevocationReason, Serial, Subject, View, apply, decide,
 };
 
@@ -69,7 +69,12 @@ impl World {
     }
 
     fn act(&mut self, command: &Command) -> Result<Vec<Event>, Refusal> {
-        let actor: Actor = "system:center-1".parse().unwrap();
+        // The machine does what follows by itself, and people the rest.
+        let role = match Act::from(command) {
+            Act::RegisterGateway | Act::IssueEnrolmentCode => Role::Operator,
+            _ => Role::System,
+        };
+        let actor = Actor::new(role, "center-1").unwrap();
         match decide(&self.tables, &actor, command, self.now) {
             Ok(events) => {
                 for event in &events {

@@ -7,13 +7,13 @@ use super::{Options, RevokeError};
 use iryonet_authority::{Csr, IssuingCa, Profile, issue};
 use iryonet_domain::{
     Actor, Circuit, DeviceId, Endpoint, Fingerprint, InstitutionCode, InstitutionKind, LineKind,
-    NetworkPrefix, ParticipantKind, ParticipantNumber, Prefecture, Protocol, Purpose, ScoreTable,
-    ServiceId, TrafficClass, UnixMillis, Validity,
+    NetworkPrefix, ParticipantKind, ParticipantNumber, Prefecture, Protocol, Purpose, Role,
+    ScoreTable, ServiceId, TrafficClass, UnixMillis, Validity,
 };
 use iryonet_registry::certificate::{CertificateFacts, Serial};
 use iryonet_registry::command::Home;
 use iryonet_registry::enrolment::{CodeHash, Subject};
-use iryonet_registry::{Command, Event};
+use iryonet_registry::{Act, Command, Event, permission};
 use iryonet_store::{SqliteStore, StoreError, Transaction};
 use std::net::Ipv6Addr;
 
@@ -51,7 +51,6 @@ pub(crate) struct Country {
 }
 
 struct Filler<'a> {
-    actor: Actor,
     now: UnixMillis,
     validity: Validity,
     network: NetworkPrefix,
@@ -65,7 +64,6 @@ pub(crate) fn fill(region: &Region, options: &Options) -> Result<Country, Revoke
     let authority = IssuingCa::load(&region.issuing_dir()).map_err(|e| country(&e))?;
     let now = region::now();
     let mut filler = Filler {
-        actor: "system:bench".parse().map_err(|e| country(&e))?,
         now,
         validity: Validity::new(now, now.plus_ms(365 * DAY_MS)).map_err(|e| country(&e))?,
         network: region::network()?,
@@ -165,7 +163,10 @@ fn write(
 
 impl Filler<'_> {
     fn done(&self, tx: &mut dyn Transaction, command: Command) -> Result<Vec<Event>, StoreError> {
-        tx.record(&self.actor, &command, self.now)?
+        // Each act by the role whose duty it is; nothing here is an officer's alone.
+        let role = permission::whose_duty(Act::from(&command)).unwrap_or(Role::System);
+        let actor = Actor::new(role, "bench").map_err(given_up)?;
+        tx.record(&actor, &command, self.now)?
             .events()
             .map_err(|refusal| StoreError::GivenUp(refusal.to_string(), None))
     }

@@ -1,6 +1,6 @@
 //! The operators' listener.
 
-use crate::support::{World, operator};
+use crate::support::World;
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::Bytes;
 use hyper_util::rt::TokioIo;
@@ -59,6 +59,7 @@ async fn refusal(
 }
 
 const ACTOR: (&str, &str) = ("iryonet-actor", "operator:suzuki");
+const MACHINE: (&str, &str) = ("iryonet-actor", "system:suite");
 const JSON: (&str, &str) = ("content-type", "application/json");
 
 #[tokio::test(flavor = "multi_thread")]
@@ -204,7 +205,7 @@ async fn no_body_is_larger_than_64_kib() {
         &world,
         "POST",
         "/v1/participants",
-        &[ACTOR, JSON],
+        &[MACHINE, JSON],
         with_name(64 << 10).into(),
     )
     .await;
@@ -242,7 +243,10 @@ async fn a_refused_act_says_where_it_is_recorded() {
         .get(&format!("/v1/ledger?after={}&limit=1", sequence - 1))
         .await;
     assert_eq!(ledger["entries"][0]["refusal"], "gateway-unknown");
-    assert_eq!(ledger["entries"][0]["actor"], operator().to_string());
+    assert_eq!(
+        ledger["entries"][0]["actor"],
+        crate::support::machine().to_string()
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -151,7 +151,7 @@ async fn a_full_disk_fails_the_act_and_nothing_else() {
             .request(
                 "POST",
                 "/v1/participants",
-                Some(&crate::support::operator()),
+                Some(&crate::support::machine()),
                 Some(&json!({"kind": "clinic", "name": "診療所".repeat(40), "gateway": "gw-a"})),
             )
             .await;
@@ -173,7 +173,7 @@ async fn a_full_disk_fails_the_act_and_nothing_else() {
         &world,
         "POST",
         "/v1/participants",
-        &[("iryonet-actor", "operator:suzuki")],
+        &[("iryonet-actor", "system:suite")],
         json!({"kind": "clinic", "name": "診療所".repeat(40), "gateway": "gw-a"})
             .to_string()
             .into(),

@@ -131,7 +131,10 @@ async fn every_operation_answers_as_described() {
                 &$method.to_uppercase(),
                 &$path,
                 &[
-                    ("iryonet-actor", "operator:suzuki"),
+                    (
+                        "iryonet-actor",
+                        &crate::support::whose_duty(&$path).to_string(),
+                    ),
                     ("content-type", "application/json"),
                 ],
                 bytes,

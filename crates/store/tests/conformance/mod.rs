@@ -485,7 +485,7 @@ pub(crate) fn what_is_refused_is_recorded_and_changes_nothing(store: Home) {
             serde_json::from_str::<Command>(&entry.command).unwrap(),
             *command
         );
-        assert_eq!(entry.actor, actor());
+        assert_eq!(entry.actor, actor_of(command));
     }
     assert_eq!(look(store, replayed).unwrap(), before);
     assert_same(store, &before, NOW);
@@ -816,9 +816,12 @@ pub(crate) fn random_acts_give_what_the_plain_statement_gives<K>(open: &dyn Fn()
                     // Forward, now and then back: the ledger's time stays.
                     now = UnixMillis(now.0 + u64::from(step.1) * 20 - u64::from(step.2) * 10);
                     let command = command(*step, now);
-                    let recorded = transaction.record(&actor(), &command, now)?;
+                    let recorded = transaction.record(&actor_of(&command), &command, now)?;
                     let at = recorded.at;
-                    match (decide(&memory, &actor(), &command, at), recorded.outcome) {
+                    match (
+                        decide(&memory, &actor_of(&command), &command, at),
+                        recorded.outcome,
+                    ) {
                         (Ok(events), Outcome::Accepted(written)) => {
                             assert_eq!(events, written);
                             for event in &events {

@@ -10,8 +10,8 @@ use iryonet_domain::{
 };
 use iryonet_ledger::Verifier;
 use iryonet_registry::{
-    CertificateFacts, CodeHash, Command, Event, Home, ListId, ListRow, MemoryTables,
-    RevocationReason, Serial, Subject, apply,
+    Act, CertificateFacts, CodeHash, Command, Event, Home, ListId, ListRow, MemoryTables,
+    RevocationReason, Serial, Subject, apply, permission,
 };
 use iryonet_store::{AgreementQuery, ParticipantQuery, Reader, Store, StoreError, act, look};
 use proptest::prelude::*;
@@ -19,8 +19,15 @@ use proptest::prelude::*;
 pub(crate) const NOW: UnixMillis = UnixMillis(1_756_000_000_000);
 pub(crate) const DAY_MS: u64 = 24 * 60 * 60 * 1_000;
 
+/// The machine, which admits.
 pub(crate) fn actor() -> Actor {
-    "operator:suzuki".parse().unwrap()
+    "system:suite".parse().unwrap()
+}
+
+/// Somebody who may do this for anybody.
+pub(crate) fn actor_of(command: &Command) -> Actor {
+    let role = permission::whose_duty(Act::from(command)).unwrap();
+    Actor::new(role, "suzuki").unwrap()
 }
 
 pub(crate) fn network() -> NetworkPrefix {
@@ -67,7 +74,7 @@ pub(crate) fn clinic() -> ParticipantKind {
 
 /// Acts and insists that it is accepted.
 pub(crate) fn must(store: &dyn Store, command: &Command, now: UnixMillis) -> Vec<Event> {
-    act(store, &actor(), command, now)
+    act(store, &actor_of(command), command, now)
         .unwrap()
         .events()
         .unwrap_or_else(|refusal| panic!("{command:?} was refused: {refusal}"))
@@ -75,7 +82,10 @@ pub(crate) fn must(store: &dyn Store, command: &Command, now: UnixMillis) -> Vec
 
 /// Acts and insists that it is refused; tells the refusal's name.
 pub(crate) fn refused(store: &dyn Store, command: &Command, now: UnixMillis) -> &'static str {
-    match act(store, &actor(), command, now).unwrap().events() {
+    match act(store, &actor_of(command), command, now)
+        .unwrap()
+        .events()
+    {
         Ok(events) => panic!("{command:?} was accepted: {events:?}"),
         Err(refusal) => {
             assert!(!refusal.ja().is_empty() && !refusal.to_string().is_empty());

@@ -1,0 +1,323 @@
+//! 権限: who may do what, and who may read what. The one table: [`may`] and
+//! [`may_read`] are asked for every act and every question, and
+//! `tests/golden/roles.txt` is this file as a person reads it.
+//!
+//! A new command or resource is not built until it has its row here.
+//!
+//! Break-glass (the operators' Unix socket) is not a role: there the person at
+//! the machine says the role, and what the role may do is the same.
+//!
+//! It must not know how anybody proved to be who they are (`people`, `center`).
+
+use crate::view::{View, ViewError};
+use crate::{Act, Command, DecideError, Refusal};
+use iryonet_domain::{Actor, ParticipantNumber, Role};
+
+/// How far a right reaches.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Scope {
+    /// Anybody's.
+    Every,
+    /// That of the participant for whom the account speaks, and nobody else's.
+    Own,
+}
+
+impl Scope {
+    /// The word used in the printed table.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Every => "all",
+            Self::Own => "own",
+        }
+    }
+}
+
+/// What can be asked about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Resource {
+    /// 参加者, with sites and lines.
+    Participants,
+    /// 接続機器 and their certificates.
+    Devices,
+    /// サービス. Own: the catalogue of what may be asked for, and the own ones.
+    Services,
+    /// 利用合意. Own: those of which the participant is a side.
+    Agreements,
+    /// ゲートウェイ.
+    Gateways,
+    /// "Why can A (not) reach B?"
+    Explanations,
+    /// "Enforced everywhere?"
+    Enforcement,
+    /// 台帳.
+    Ledger,
+    /// How the center is.
+    Health,
+}
+
+impl Resource {
+    /// Every resource.
+    pub const ALL: [Self; 9] = [
+        Self::Participants,
+        Self::Devices,
+        Self::Services,
+        Self::Agreements,
+        Self::Gateways,
+        Self::Explanations,
+        Self::Enforcement,
+        Self::Ledger,
+        Self::Health,
+    ];
+
+    /// The word used in the printed table and in refusals.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Participants => "participants",
+            Self::Devices => "devices",
+            Self::Services => "services",
+            Self::Agreements => "agreements",
+            Self::Gateways => "gateways",
+            Self::Explanations => "explanations",
+            Self::Enforcement => "enforcement",
+            Self::Ledger => "ledger",
+            Self::Health => "health",
+        }
+    }
+}
+
+type Row = &'static [(Role, Scope)];
+
+/// The machinery of the network itself, and nobody else.
+const MACHINE: Row = &[(Role::System, Scope::Every)];
+const OPERATOR: Row = &[(Role::Operator, Scope::Every)];
+/// Cutting off and letting back: at once, by whoever sees it first; the machine
+/// does it too, in the daily re-check.
+const CUTTING: Row = &[
+    (Role::SecurityOfficer, Scope::Every),
+    (Role::Operator, Scope::Every),
+    (Role::System, Scope::Every),
+];
+/// Both sides must have said yes for themselves, so the operator cannot say it
+/// for either. The machine can where a rule of the provider's says it.
+const SIDES: Row = &[(Role::Officer, Scope::Own), (Role::System, Scope::Every)];
+
+/// Who may do this, and how far: the table's row.
+#[must_use]
+pub const fn row(act: Act) -> Row {
+    match act {
+        Act::FoundNetwork => MACHINE,
+        Act::RegisterGateway => OPERATOR,
+        // People admit through cases; this way is for break-glass.
+        Act::AdmitParticipant => MACHINE,
+        Act::AddSite | Act::AddLine | Act::RemoveLine => OPERATOR,
+        Act::IssueEnrolmentCode => &[
+            (Role::Approver, Scope::Every),
+            (Role::Operator, Scope::Every),
+        ],
+        Act::PresentEnrolmentCode
+        | Act::EnrolDevice
+        | Act::CertifyGateway
+        | Act::RenewDevice
+        | Act::RenewGateway => MACHINE,
+        Act::RevokeDevice
+        | Act::RevokeGatewayCertificate
+        | Act::QuarantineParticipant
+        | Act::ReleaseParticipant => CUTTING,
+        Act::CloseParticipant => &[(Role::Operator, Scope::Every), (Role::System, Scope::Every)],
+        // A service opens nothing by itself: the operator may help a provider.
+        Act::RegisterService | Act::ChangeServiceEndpoints | Act::RetireService => {
+            &[(Role::Officer, Scope::Own), (Role::Operator, Scope::Every)]
+        }
+        Act::ProposeAgreement | Act::AcceptAgreement => SIDES,
+        Act::EndAgreement => &[
+            (Role::Officer, Scope::Own),
+            (Role::Operator, Scope::Every),
+            (Role::SecurityOfficer, Scope::Every),
+            (Role::System, Scope::Every),
+        ],
+        Act::ListApplicants | Act::RecordImport => {
+            &[(Role::Operator, Scope::Every), (Role::System, Scope::Every)]
+        }
+    }
+}
+
+const STAFF: Row = &[
+    (Role::Examiner, Scope::Every),
+    (Role::Approver, Scope::Every),
+    (Role::Operator, Scope::Every),
+    (Role::SecurityOfficer, Scope::Every),
+    (Role::Auditor, Scope::Every),
+];
+const STAFF_AND_OWN: Row = &[
+    (Role::Officer, Scope::Own),
+    (Role::Examiner, Scope::Every),
+    (Role::Approver, Scope::Every),
+    (Role::Operator, Scope::Every),
+    (Role::SecurityOfficer, Scope::Every),
+    (Role::Auditor, Scope::Every),
+];
+const WATCH: Row = &[
+    (Role::Operator, Scope::Every),
+    (Role::SecurityOfficer, Scope::Every),
+    (Role::Auditor, Scope::Every),
+];
+
+/// Who may read this, and how far.
+#[must_use]
+pub const fn read_row(resource: Resource) -> Row {
+    match resource {
+        Resource::Participants | Resource::Devices | Resource::Services | Resource::Agreements => {
+            STAFF_AND_OWN
+        }
+        Resource::Gateways => STAFF,
+        Resource::Explanations | Resource::Enforcement | Resource::Ledger | Resource::Health => {
+            WATCH
+        }
+    }
+}
+
+/// May this role do this, and how far?
+#[must_use]
+pub fn may(role: Role, act: Act) -> Option<Scope> {
+    find(row(act), role)
+}
+
+/// May this role read this, and how far?
+#[must_use]
+pub fn may_read(role: Role, resource: Resource) -> Option<Scope> {
+    find(read_row(resource), role)
+}
+
+/// A role whose duty this is towards everybody, for what fills a registry by
+/// itself (benches, tests); none when each participant does it for itself only.
+#[must_use]
+pub fn whose_duty(act: Act) -> Option<Role> {
+    row(act)
+        .iter()
+        .find(|(_, scope)| *scope == Scope::Every)
+        .map(|(role, _)| *role)
+}
+
+fn find(row: Row, role: Role) -> Option<Scope> {
+    row.iter()
+        .find(|(known, _)| *known == role)
+        .map(|(_, scope)| *scope)
+}
+
+/// Lets the command through, or says why its actor may not.
+pub(crate) fn check(view: &dyn View, actor: &Actor, command: &Command) -> Result<(), DecideError> {
+    let act = Act::from(command);
+    match may(actor.role(), act) {
+        None if actor.role() == Role::Auditor => Err(Refusal::AuditorActs.into()),
+        None => Err(Refusal::RoleMayNot {
+            role: actor.role(),
+            act,
+        }
+        .into()),
+        Some(Scope::Every) => Ok(()),
+        Some(Scope::Own) => {
+            let own = speaks_for(view, actor)?;
+            own_only(view, own, command)
+        }
+    }
+}
+
+/// The participant for whom this actor speaks.
+fn speaks_for(_view: &dyn View, actor: &Actor) -> Result<ParticipantNumber, DecideError> {
+    Err(Refusal::SpeaksForNobody(actor.name().to_owned()).into())
+}
+
+/// Refuses what is not the own participant's. What belongs to others is refused
+/// as if it did not exist: the answer must not tell what there is.
+fn own_only(view: &dyn View, own: ParticipantNumber, command: &Command) -> Result<(), DecideError> {
+    let speaks = |by: ParticipantNumber| -> Result<(), DecideError> {
+        if by == own {
+            Ok(())
+        } else {
+            Err(Refusal::SpeaksForAnother { own, by }.into())
+        }
+    };
+    match command {
+        Command::RegisterService { provider, .. } => speaks(*provider),
+        Command::ChangeServiceEndpoints { service, .. } | Command::RetireService { service } => {
+            match view.service(*service)? {
+                Some(found) if found.provider == own => Ok(()),
+                _ => Err(Refusal::ServiceUnknown(*service).into()),
+            }
+        }
+        Command::ProposeAgreement { by, .. } => speaks(*by),
+        Command::AcceptAgreement { agreement, by } => {
+            speaks(*by)?;
+            side(view, own, *agreement)
+        }
+        Command::EndAgreement { agreement, by } => {
+            // Nobody's word is the operator's.
+            speaks(by.ok_or(Refusal::SideNotNamed { own })?)?;
+            side(view, own, *agreement)
+        }
+        // Whoever gives one of these to the own participant says here what its own is.
+        other => Err(Refusal::RoleMayNot {
+            role: Role::Officer,
+            act: Act::from(other),
+        }
+        .into()),
+    }
+}
+
+fn side(
+    view: &dyn View,
+    own: ParticipantNumber,
+    agreement: iryonet_domain::AgreementId,
+) -> Result<(), DecideError> {
+    let found = view.agreement(agreement)?;
+    let is_side = match &found {
+        None => false,
+        Some(found) if found.participant == own => true,
+        Some(found) => provider(view, found.service)? == Some(own),
+    };
+    if is_side {
+        Ok(())
+    } else {
+        Err(Refusal::AgreementUnknown(agreement).into())
+    }
+}
+
+fn provider(
+    view: &dyn View,
+    service: iryonet_domain::ServiceId,
+) -> Result<Option<ParticipantNumber>, ViewError> {
+    Ok(view.service(service)?.map(|service| service.provider))
+}
+
+/// The table as a person reads it: one line per act, then one per resource.
+#[must_use]
+pub fn printed() -> String {
+    use std::fmt::Write as _;
+    use strum::IntoEnumIterator as _;
+
+    let mut out = String::new();
+    // Writing into a String cannot fail.
+    let mut line = |name: &str, cells: &dyn Fn(Role) -> &'static str| {
+        let mut text = format!("{name:<28}");
+        for role in Role::ALL {
+            let _ = write!(text, "{:<18}", cells(role));
+        }
+        let _ = writeln!(out, "{}", text.trim_end());
+    };
+    line("act", &Role::as_str);
+    for act in Act::iter() {
+        line(act.into(), &|role| {
+            may(role, act).map_or("-", Scope::as_str)
+        });
+    }
+    line("", &|_| "");
+    line("read", &Role::as_str);
+    for resource in Resource::ALL {
+        line(resource.as_str(), &|role| {
+            may_read(role, resource).map_or("-", Scope::as_str)
+        });
+    }
+    out
+}
