@@ -76,7 +76,7 @@ impl std::str::FromStr for Hash {
 
 /// What became of a command.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "type", rename_all = "kebab-case")]
+#[serde(tag = "type", rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Outcome {
     /// It was done.
     Accepted {
@@ -93,7 +93,11 @@ pub enum Outcome {
 }
 
 /// One act.
+///
+/// Read from text, it may have no other fields: the hash would not cover them,
+/// and a reader of the text would believe them.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Entry {
     /// From 1, without a gap. The *revision* of the state after this act.
     pub sequence: u64,

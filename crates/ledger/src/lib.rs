@@ -5,9 +5,18 @@
 //! what the acts are about either: commands and events are bytes to it, so that
 //! an old ledger is verified by code that no longer speaks its words.
 
+pub mod checkpoint;
 pub mod entry;
 pub mod export;
+pub mod key;
+pub mod merkle;
+pub mod note;
+pub mod proof_file;
+pub mod range;
 pub mod verify;
+pub mod witness;
 
+pub use checkpoint::{Checkpoint, Signed};
 pub use entry::{Entry, Hash, Outcome, Tip};
+pub use key::{KeyName, KeyUse, SigningKey, VerifierKey};
 pub use verify::{Fault, Summary, Verifier, verify};

@@ -113,6 +113,14 @@ impl Verifier {
         }
     }
 
+    /// Behind an entry that is known from elsewhere.
+    #[must_use]
+    pub fn after(tip: Tip) -> Self {
+        let mut verifier = Self::new();
+        verifier.summary.tip = tip;
+        verifier
+    }
+
     /// Takes the next entry.
     ///
     /// # Errors
