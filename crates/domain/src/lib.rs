@@ -5,6 +5,7 @@
 //! Pure: this crate does no I/O, reads no clock and draws no random number. It
 //! must not know how anything is stored, sent or enforced.
 
+pub mod account;
 pub mod actor;
 pub mod agreement;
 pub mod case;
@@ -25,6 +26,7 @@ pub mod service;
 pub mod text;
 pub mod time;
 
+pub use account::AccountName;
 pub use actor::{Actor, Role};
 pub use agreement::{AgreementId, Purpose, Validity};
 pub use case::{CaseId, CaseKind};

@@ -325,7 +325,22 @@ impl Model {
             | Event::ApplicantChanged { .. }
             | Event::ListImported { .. }
             | Event::DeviceRenewed { .. }
-            | Event::GatewayCertificateRenewed { .. } => Ok(()),
+            | Event::GatewayCertificateRenewed { .. }
+            | Event::AccountCreated { .. }
+            | Event::AccountRoleGranted { .. }
+            | Event::AccountRoleTaken { .. }
+            | Event::AccountBound { .. }
+            | Event::AccountLocked { .. }
+            | Event::AccountUnlocked { .. }
+            | Event::AccountRetired { .. }
+            | Event::AccountLinked { .. }
+            | Event::AccountUnlinked { .. }
+            | Event::LoginCodeHandedOut { .. }
+            | Event::LoggedIn { .. }
+            | Event::LoggedOut { .. }
+            | Event::CredentialSet { .. }
+            | Event::CredentialRemoved { .. }
+            | Event::AccountLockedOut { .. } => Ok(()),
         }
     }
 

@@ -4,8 +4,8 @@
 
 use crate::decide::{Decision, reason_text, text};
 use crate::limits::{
-    ACCOUNTS_PER_PARTICIPANT, ACTIVE_ACCOUNTS_PER_ROLE, LOGIN_CODE_LIFE_MAX_MS,
-    LOGINS_PER_ACCOUNT, NAME_MAX_CHARS,
+    ACCOUNTS_PER_PARTICIPANT, ACTIVE_ACCOUNTS_PER_ROLE, LOGIN_CODE_LIFE_MAX_MS, LOGINS_PER_ACCOUNT,
+    NAME_MAX_CHARS,
 };
 use crate::view::View;
 use crate::{DecideError, Event, Refusal};
@@ -198,12 +198,7 @@ pub(crate) fn create(
     }])
 }
 
-pub(crate) fn grant(
-    view: &dyn View,
-    actor: &Actor,
-    account: &AccountName,
-    role: Role,
-) -> Decision {
+pub(crate) fn grant(view: &dyn View, actor: &Actor, account: &AccountName, role: Role) -> Decision {
     let found = another(view, actor, account)?;
     if found.roles.contains(&role) {
         return Err(Refusal::RoleHeld {
@@ -306,7 +301,12 @@ pub(crate) fn retire(
     }])
 }
 
-pub(crate) fn link(view: &dyn View, actor: &Actor, account: &AccountName, login: &Login) -> Decision {
+pub(crate) fn link(
+    view: &dyn View,
+    actor: &Actor,
+    account: &AccountName,
+    login: &Login,
+) -> Decision {
     let found = another(view, actor, account)?;
     let login = Login {
         issuer: text("issuer", &login.issuer, LOGIN_MAX_CHARS)?,
@@ -442,11 +442,7 @@ fn active(account: &Account) -> Result<(), Refusal> {
 
 /// An account that is still in use and not the actor's own: nobody decides
 /// about what they themselves may do.
-fn another(
-    view: &dyn View,
-    actor: &Actor,
-    account: &AccountName,
-) -> Result<Account, DecideError> {
+fn another(view: &dyn View, actor: &Actor, account: &AccountName) -> Result<Account, DecideError> {
     if actor.name() == account.as_str() {
         return Err(Refusal::OwnAccount(account.clone()).into());
     }
@@ -494,7 +490,8 @@ fn check_binding(view: &dyn View, roles: &[Role], whom: SpeaksFor) -> Result<(),
 
 /// Somebody must be left who can grant roles.
 fn keep_a_security_officer(view: &dyn View, account: &Account) -> Result<(), DecideError> {
-    if account.may_act_as(Role::SecurityOfficer) && view.active_accounts(Role::SecurityOfficer)? <= 1
+    if account.may_act_as(Role::SecurityOfficer)
+        && view.active_accounts(Role::SecurityOfficer)? <= 1
     {
         return Err(Refusal::LastSecurityOfficer(account.account.clone()).into());
     }

@@ -2,6 +2,7 @@
 //! state, for every store alike.
 
 use crate::Event;
+use crate::account::{Account, AccountStanding};
 use crate::agreement::{Agreement, AgreementState};
 use crate::applicant::{Applicant, Attribute, ListId};
 use crate::certificate::{GatewayCertificate, Revocation};
@@ -13,7 +14,7 @@ use crate::participant::{Participant, Standing};
 use crate::service::Service;
 use crate::site::Site;
 use crate::view::{Tables, ViewError};
-use iryonet_domain::{ParticipantNumber, UnixMillis};
+use iryonet_domain::{AccountName, ParticipantNumber, UnixMillis};
 
 /// The events do not fit the tables: the history and its projection have
 /// drifted apart, and nothing may be written on top of that.
@@ -277,8 +278,85 @@ pub fn apply(tables: &mut dyn Tables, event: &Event, at: UnixMillis) -> Result<(
         // events of their own.
         Event::ListImported { .. }
         | Event::DeviceRenewed { .. }
-        | Event::GatewayCertificateRenewed { .. } => {}
+        | Event::GatewayCertificateRenewed { .. }
+        | Event::LoginCodeHandedOut { .. }
+        | Event::LoggedIn { .. }
+        | Event::LoggedOut { .. } => {}
+        Event::AccountCreated {
+            account,
+            person,
+            roles,
+            speaks_for,
+        } => tables.put_account(&Account {
+            account: account.clone(),
+            person: person.clone(),
+            roles: roles.clone(),
+            speaks_for: *speaks_for,
+            standing: AccountStanding::Active,
+            locked_out_until: None,
+            logins: Vec::new(),
+            generation: 1,
+            created_at: at,
+        })?,
+        Event::AccountRoleGranted { account, role } => change(tables, account, |found| {
+            found.roles.push(*role);
+            found.roles.sort();
+        })?,
+        Event::AccountRoleTaken { account, role } => change(tables, account, |found| {
+            found.roles.retain(|held| held != role);
+        })?,
+        Event::AccountBound {
+            account,
+            speaks_for,
+        } => change(tables, account, |found| {
+            found.speaks_for = Some(*speaks_for)
+        })?,
+        Event::AccountLocked { account, .. } => change(tables, account, |found| {
+            found.standing = AccountStanding::Locked;
+        })?,
+        Event::AccountUnlocked { account } => change(tables, account, |found| {
+            found.standing = AccountStanding::Active;
+            found.locked_out_until = None;
+        })?,
+        Event::AccountRetired { account, .. } => change(tables, account, |found| {
+            found.standing = AccountStanding::Retired;
+        })?,
+        Event::AccountLinked { account, login } => change(tables, account, |found| {
+            found.logins.push(login.clone());
+            found.logins.sort();
+        })?,
+        Event::AccountUnlinked { account, login } => change(tables, account, |found| {
+            found.logins.retain(|held| held != login);
+        })?,
+        Event::CredentialSet { account, .. } | Event::CredentialRemoved { account, .. } => {
+            change(tables, account, |_| {})?;
+        }
+        Event::AccountLockedOut { account, until, .. } => {
+            // Ends no session: it is about those who are still outside.
+            let mut found = known(tables, account)?;
+            found.locked_out_until = Some(*until);
+            tables.put_account(&found)?;
+        }
     }
+    Ok(())
+}
+
+fn known(tables: &dyn Tables, account: &AccountName) -> Result<Account, ApplyError> {
+    tables
+        .account(account)?
+        .ok_or_else(|| missing("account", account))
+}
+
+/// Changes an account; sessions of before are dead by it.
+fn change(
+    tables: &mut dyn Tables,
+    account: &AccountName,
+    change: impl FnOnce(&mut Account),
+) -> Result<(), ApplyError> {
+    let mut found = known(tables, account)?;
+    change(&mut found);
+    found.generation += 1;
+    tables.put_account(&found)?;
     Ok(())
 }
 

@@ -4,13 +4,14 @@
 //! A command is written into the ledger as it is, so no secret is ever a part
 //! of one: an enrolment code appears only as its hash.
 
+use crate::account::{Credential, Login, LoginMethod, SpeaksFor};
 use crate::applicant::{ListId, ListRow};
 use crate::certificate::{CertificateFacts, RevocationReason};
 use crate::enrolment::{CodeHash, Subject};
 use iryonet_domain::{
-    AgreementId, Circuit, DeviceId, Endpoint, Fingerprint, GatewayId, InstitutionCode, LineId,
-    LineKind, NetworkPrefix, ParticipantKind, ParticipantNumber, Purpose, ServiceId, SiteIndex,
-    TrafficClass, UnixMillis, Validity,
+    AccountName, AgreementId, Circuit, DeviceId, Endpoint, Fingerprint, GatewayId, InstitutionCode,
+    LineId, LineKind, NetworkPrefix, ParticipantKind, ParticipantNumber, Purpose, Role, ServiceId,
+    SiteIndex, TrafficClass, UnixMillis, Validity,
 };
 use serde::{Deserialize, Serialize};
 use std::net::Ipv6Addr;
@@ -257,5 +258,119 @@ pub enum Command {
         fingerprint: Fingerprint,
         /// The new certificate.
         certificate: CertificateFacts,
+    },
+    /// Gives a person an account. No secret is a part of it: how somebody proves
+    /// to be this person is set with [`Command::HandOutLoginCode`].
+    CreateAccount {
+        /// Name, new for ever.
+        account: AccountName,
+        /// 氏名.
+        person: String,
+        /// In which roles it may act; at least one.
+        roles: Vec<Role>,
+        /// For whom it speaks; an officer's alone.
+        speaks_for: Option<SpeaksFor>,
+    },
+    /// Gives an account one role more.
+    GrantRole {
+        /// Whose; never the actor's own.
+        account: AccountName,
+        /// Which.
+        role: Role,
+    },
+    /// Takes a role away; sessions in it end at once.
+    TakeRole {
+        /// Whose; never the actor's own.
+        account: AccountName,
+        /// Which.
+        role: Role,
+    },
+    /// Says for whom an officer speaks from now on.
+    BindAccount {
+        /// Whose; never the actor's own.
+        account: AccountName,
+        /// For whom.
+        speaks_for: SpeaksFor,
+    },
+    /// 停止: nobody acts under this name until it is unlocked.
+    LockAccount {
+        /// Whose; never the actor's own.
+        account: AccountName,
+        /// Why, for the record.
+        reason: String,
+    },
+    /// Ends a lock, or a lock-out by wrong passwords.
+    UnlockAccount {
+        /// Whose; never the actor's own.
+        account: AccountName,
+    },
+    /// 廃止: for ever.
+    RetireAccount {
+        /// Whose; never the actor's own.
+        account: AccountName,
+        /// Why, for the record.
+        reason: String,
+    },
+    /// Lets somebody log in through an organisation's issuer.
+    LinkLogin {
+        /// Whose; never the actor's own.
+        account: AccountName,
+        /// How the issuer knows it; no other account's.
+        login: Login,
+    },
+    /// Ends that.
+    UnlinkLogin {
+        /// Whose; never the actor's own.
+        account: AccountName,
+        /// How the issuer knows it.
+        login: Login,
+    },
+    /// Hands out a code with which the person sets its own password and second
+    /// factor, once; what there was before ends when it is used. The code, and
+    /// its hash, are kept beside the ledger.
+    HandOutLoginCode {
+        /// Whose; never the actor's own.
+        account: AccountName,
+        /// First millisecond at which it is no longer taken.
+        expires_at: UnixMillis,
+    },
+    /// Begins a session, in the role in which the actor is named.
+    LogIn {
+        /// The actor's own account.
+        account: AccountName,
+        /// What was shown.
+        method: LoginMethod,
+    },
+    /// Ends a session.
+    LogOut {
+        /// The actor's own account.
+        account: AccountName,
+    },
+    /// Records that a credential was set anew, without the credential. Sessions
+    /// from before end.
+    SetCredential {
+        /// The actor's own account.
+        account: AccountName,
+        /// Of which sort.
+        credential: Credential,
+    },
+    /// Records that a credential was taken away. Sessions from before end.
+    RemoveCredential {
+        /// The actor's own account.
+        account: AccountName,
+        /// Of which sort.
+        credential: Credential,
+    },
+    /// Records that passwords are refused for a while, after too many wrong
+    /// ones, from places where none was ever right.
+    LockOutAccount {
+        /// Whose.
+        account: AccountName,
+        /// Wrong ones in a row.
+        failures: u32,
+        /// The address from which the last one came.
+        from: String,
+        /// First millisecond at which one is looked at again.
+        until: UnixMillis,
     },
 }

@@ -140,6 +140,49 @@ pub fn decide(view: &dyn View, actor: &Actor, command: &Command, now: UnixMillis
             fingerprint,
             certificate,
         } => crate::renewal::renew_gateway(view, gateway, *fingerprint, certificate, now),
+        Command::CreateAccount {
+            account,
+            person,
+            roles,
+            speaks_for,
+        } => crate::account::create(view, account, person, roles, *speaks_for),
+        Command::GrantRole { account, role } => crate::account::grant(view, actor, account, *role),
+        Command::TakeRole { account, role } => crate::account::take(view, actor, account, *role),
+        Command::BindAccount {
+            account,
+            speaks_for,
+        } => crate::account::bind(view, actor, account, *speaks_for),
+        Command::LockAccount { account, reason } => {
+            crate::account::lock(view, actor, account, reason)
+        }
+        Command::UnlockAccount { account } => crate::account::unlock(view, actor, account, now),
+        Command::RetireAccount { account, reason } => {
+            crate::account::retire(view, actor, account, reason)
+        }
+        Command::LinkLogin { account, login } => crate::account::link(view, actor, account, login),
+        Command::UnlinkLogin { account, login } => {
+            crate::account::unlink(view, actor, account, login)
+        }
+        Command::HandOutLoginCode {
+            account,
+            expires_at,
+        } => crate::account::hand_out_code(view, actor, account, *expires_at, now),
+        Command::LogIn { account, method } => crate::account::log_in(view, actor, account, *method),
+        Command::LogOut { account } => crate::account::log_out(view, account),
+        Command::SetCredential {
+            account,
+            credential,
+        } => crate::account::set_credential(view, account, *credential),
+        Command::RemoveCredential {
+            account,
+            credential,
+        } => crate::account::remove_credential(view, account, *credential),
+        Command::LockOutAccount {
+            account,
+            failures,
+            from,
+            until,
+        } => crate::account::lock_out(view, account, *failures, from, *until, now),
     }
 }
 

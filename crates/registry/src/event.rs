@@ -2,13 +2,14 @@
 //! and fields are never changed, only added to, and each says all that a
 //! reader of the ledger needs without looking elsewhere.
 
+use crate::account::{Credential, Login, LoginMethod, SpeaksFor};
 use crate::applicant::{AttributeChange, ImportCounts, ListId};
 use crate::certificate::{RevocationReason, Serial};
 use crate::enrolment::{CodeHash, Subject};
 use iryonet_domain::{
-    AgreementId, Circuit, DeviceId, Endpoint, Fingerprint, GatewayId, InstitutionCode, LineId,
-    LineKind, NetworkPrefix, ParticipantKind, ParticipantNumber, Purpose, ServiceId, SiteIndex,
-    TrafficClass, UnixMillis, Validity,
+    AccountName, AgreementId, Circuit, DeviceId, Endpoint, Fingerprint, GatewayId, InstitutionCode,
+    LineId, LineKind, NetworkPrefix, ParticipantKind, ParticipantNumber, Purpose, Role, ServiceId,
+    SiteIndex, TrafficClass, UnixMillis, Validity,
 };
 use serde::{Deserialize, Serialize};
 use std::net::Ipv6Addr;
@@ -195,6 +196,68 @@ pub enum Event {
         fingerprint: Fingerprint,
         successor: Fingerprint,
     },
+    /// A person has an account. Roles are ascending.
+    AccountCreated {
+        account: AccountName,
+        person: String,
+        roles: Vec<Role>,
+        speaks_for: Option<SpeaksFor>,
+    },
+    /// An account has one role more.
+    AccountRoleGranted { account: AccountName, role: Role },
+    /// An account has one role less.
+    AccountRoleTaken { account: AccountName, role: Role },
+    /// An officer speaks for somebody from now on.
+    AccountBound {
+        account: AccountName,
+        speaks_for: SpeaksFor,
+    },
+    /// Nobody acts under this name for now.
+    AccountLocked {
+        account: AccountName,
+        reason: String,
+    },
+    /// Its person acts again, and its passwords are looked at again.
+    AccountUnlocked { account: AccountName },
+    /// Nobody acts under this name ever again.
+    AccountRetired {
+        account: AccountName,
+        reason: String,
+    },
+    /// Somebody may log in through an organisation's issuer.
+    AccountLinked { account: AccountName, login: Login },
+    /// No longer.
+    AccountUnlinked { account: AccountName, login: Login },
+    /// A code waits with which the person sets its credentials.
+    LoginCodeHandedOut {
+        account: AccountName,
+        expires_at: UnixMillis,
+    },
+    /// A session began.
+    LoggedIn {
+        account: AccountName,
+        role: Role,
+        method: LoginMethod,
+    },
+    /// A session was ended by its person.
+    LoggedOut { account: AccountName },
+    /// A credential was set anew.
+    CredentialSet {
+        account: AccountName,
+        credential: Credential,
+    },
+    /// A credential was taken away.
+    CredentialRemoved {
+        account: AccountName,
+        credential: Credential,
+    },
+    /// Passwords are refused for a while.
+    AccountLockedOut {
+        account: AccountName,
+        failures: u32,
+        from: String,
+        until: UnixMillis,
+    },
 }
 
 impl Event {
@@ -275,12 +338,35 @@ impl Event {
             Self::ApplicantListed { code, .. } | Self::ApplicantChanged { code, .. } => {
                 vec![Topic::Applicant(*code)]
             }
+            Self::AccountCreated {
+                account,
+                speaks_for: Some(SpeaksFor::Participant(number)),
+                ..
+            }
+            | Self::AccountBound {
+                account,
+                speaks_for: SpeaksFor::Participant(number),
+            } => vec![Topic::Account(account.clone()), Topic::Participant(*number)],
+            Self::AccountCreated { account, .. }
+            | Self::AccountRoleGranted { account, .. }
+            | Self::AccountRoleTaken { account, .. }
+            | Self::AccountLocked { account, .. }
+            | Self::AccountUnlocked { account }
+            | Self::AccountRetired { account, .. }
+            | Self::AccountLinked { account, .. }
+            | Self::AccountUnlinked { account, .. }
+            | Self::LoginCodeHandedOut { account, .. }
+            | Self::LoggedIn { account, .. }
+            | Self::LoggedOut { account }
+            | Self::CredentialSet { account, .. }
+            | Self::CredentialRemoved { account, .. }
+            | Self::AccountLockedOut { account, .. } => vec![Topic::Account(account.clone())],
         }
     }
 }
 
 /// A key of the history, written `participant:65536`, `gateway:gw-east-1`,
-/// `service:3`, `agreement:12`, `applicant:0111234560`.
+/// `service:3`, `agreement:12`, `applicant:0111234560`, `account:suzuki`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Topic {
     /// 参加者.
@@ -293,6 +379,8 @@ pub enum Topic {
     Agreement(AgreementId),
     /// An institution of a public list.
     Applicant(InstitutionCode),
+    /// アカウント.
+    Account(AccountName),
 }
 
 impl std::fmt::Display for Topic {
@@ -303,6 +391,7 @@ impl std::fmt::Display for Topic {
             Self::Service(service) => write!(f, "service:{service}"),
             Self::Agreement(agreement) => write!(f, "agreement:{agreement}"),
             Self::Applicant(code) => write!(f, "applicant:{code}"),
+            Self::Account(account) => write!(f, "account:{account}"),
         }
     }
 }

@@ -1,5 +1,5 @@
 //! The registry: participants, sites, lines, services, agreements, devices,
-//! gateways and the applicants of the public lists.
+//! gateways, accounts, and the applicants of the public lists.
 //!
 //! Commands in, events out: [`decide`] judges a [`Command`] against a [`View`]
 //! and answers with [`Event`]s or a [`Refusal`]; [`apply`] writes events into
@@ -9,6 +9,7 @@
 //! (`store`), how anybody proved to be who they are (`center`), or what a
 //! gateway makes of it (`policy`).
 
+pub mod account;
 pub mod agreement;
 pub mod applicant;
 pub mod apply;
@@ -32,6 +33,7 @@ pub mod service;
 pub mod site;
 pub mod view;
 
+pub use account::{Account, AccountStanding, Credential, Login, LoginMethod, SpeaksFor};
 pub use agreement::{Agreement, AgreementState};
 pub use applicant::{Applicant, ListId, ListRow};
 pub use apply::{ApplyError, apply};

@@ -44,3 +44,13 @@ pub const CERTIFICATE_LIFE_MAX_MS: u64 = 10_980 * 24 * 60 * 60 * 1_000;
 pub const CONSEQUENCES_MAX: usize = 100_000;
 /// Rows of a public list in one command.
 pub const ROWS_PER_COMMAND: usize = 1_000;
+/// Accounts that speak for one participant.
+pub const ACCOUNTS_PER_PARTICIPANT: usize = 64;
+/// Accounts in use that hold one and the same role of the staff.
+pub const ACTIVE_ACCOUNTS_PER_ROLE: u64 = 1_000;
+/// Organisations' logins of one account.
+pub const LOGINS_PER_ACCOUNT: usize = 8;
+/// Longest life of a one-time login code, in milliseconds: 14 days.
+pub const LOGIN_CODE_LIFE_MAX_MS: u64 = 14 * 24 * 60 * 60 * 1_000;
+/// Longest lock-out by wrong passwords, in milliseconds: an hour.
+pub const LOCK_OUT_MAX_MS: u64 = 60 * 60 * 1_000;

@@ -1,6 +1,7 @@
 //! The registry's tables in memory: for tests, for replaying a ledger, and as
 //! the plain statement of what every store must answer.
 
+use crate::account::{Account, AccountStanding, Login, SpeaksFor};
 use crate::agreement::{Agreement, AgreementState};
 use crate::applicant::Applicant;
 use crate::certificate::{GatewayCertificate, Serial};
@@ -13,8 +14,8 @@ use crate::service::Service;
 use crate::site::Site;
 use crate::view::{Tables, View, ViewError};
 use iryonet_domain::{
-    AgreementId, Circuit, DeviceId, Endpoint, Fingerprint, GatewayId, InstitutionCode, LineId,
-    NetworkPrefix, ParticipantNumber, ServiceId, SiteIndex, UnixMillis,
+    AccountName, AgreementId, Circuit, DeviceId, Endpoint, Fingerprint, GatewayId, InstitutionCode,
+    LineId, NetworkPrefix, ParticipantNumber, Role, ServiceId, SiteIndex, UnixMillis,
 };
 use std::collections::BTreeMap;
 use std::net::Ipv6Addr;
@@ -39,6 +40,7 @@ pub struct MemoryTables {
     gateway_certificates: BTreeMap<Fingerprint, GatewayCertificate>,
     serials: BTreeMap<Serial, Fingerprint>,
     applicants: BTreeMap<InstitutionCode, Applicant>,
+    accounts: BTreeMap<AccountName, Account>,
 }
 
 impl MemoryTables {
@@ -85,6 +87,11 @@ impl MemoryTables {
     /// Every applicant, ascending.
     pub fn applicants(&self) -> impl Iterator<Item = &Applicant> {
         self.applicants.values()
+    }
+
+    /// Every account, ascending by name.
+    pub fn accounts(&self) -> impl Iterator<Item = &Account> {
+        self.accounts.values()
     }
 
     /// Every enrolment code, ascending by hash.
@@ -323,6 +330,37 @@ impl View for MemoryTables {
     fn applicant(&self, code: InstitutionCode) -> Result<Option<Applicant>, ViewError> {
         Ok(self.applicants.get(&code).cloned())
     }
+
+    fn account(&self, account: &AccountName) -> Result<Option<Account>, ViewError> {
+        Ok(self.accounts.get(account).cloned())
+    }
+
+    fn account_of_login(&self, login: &Login) -> Result<Option<AccountName>, ViewError> {
+        Ok(self
+            .accounts
+            .values()
+            .find(|account| account.logins.contains(login))
+            .map(|account| account.account.clone()))
+    }
+
+    fn accounts_of(&self, whom: SpeaksFor) -> Result<Vec<Account>, ViewError> {
+        Ok(self
+            .accounts
+            .values()
+            .filter(|account| {
+                account.speaks_for == Some(whom) && account.standing != AccountStanding::Retired
+            })
+            .cloned()
+            .collect())
+    }
+
+    fn active_accounts(&self, role: Role) -> Result<u64, ViewError> {
+        Ok(self
+            .accounts
+            .values()
+            .filter(|account| account.may_act_as(role))
+            .count() as u64)
+    }
 }
 
 impl MemoryTables {
@@ -444,6 +482,12 @@ impl Tables for MemoryTables {
 
     fn put_applicant(&mut self, applicant: &Applicant) -> Result<(), ViewError> {
         self.applicants.insert(applicant.code, applicant.clone());
+        Ok(())
+    }
+
+    fn put_account(&mut self, account: &Account) -> Result<(), ViewError> {
+        self.accounts
+            .insert(account.account.clone(), account.clone());
         Ok(())
     }
 }

@@ -9,9 +9,10 @@
 //!
 //! It must not know how anybody proved to be who they are (`people`, `center`).
 
+use crate::account::{self, AccountStanding, SpeaksFor};
 use crate::view::{View, ViewError};
 use crate::{Act, Command, DecideError, Refusal};
-use iryonet_domain::{Actor, ParticipantNumber, Role};
+use iryonet_domain::{AccountName, Actor, ParticipantNumber, Role};
 
 /// How far a right reaches.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -20,6 +21,10 @@ pub enum Scope {
     Every,
     /// That of the participant for whom the account speaks, and nobody else's.
     Own,
+    /// Accounts of officers, and not of the staff.
+    Officers,
+    /// The own account.
+    Oneself,
 }
 
 impl Scope {
@@ -29,6 +34,8 @@ impl Scope {
         match self {
             Self::Every => "all",
             Self::Own => "own",
+            Self::Officers => "officers",
+            Self::Oneself => "self",
         }
     }
 }
@@ -54,11 +61,13 @@ pub enum Resource {
     Ledger,
     /// How the center is.
     Health,
+    /// アカウント.
+    Accounts,
 }
 
 impl Resource {
     /// Every resource.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Participants,
         Self::Devices,
         Self::Services,
@@ -68,6 +77,7 @@ impl Resource {
         Self::Enforcement,
         Self::Ledger,
         Self::Health,
+        Self::Accounts,
     ];
 
     /// The word used in the printed table and in refusals.
@@ -83,6 +93,7 @@ impl Resource {
             Self::Enforcement => "enforcement",
             Self::Ledger => "ledger",
             Self::Health => "health",
+            Self::Accounts => "accounts",
         }
     }
 }
@@ -98,6 +109,22 @@ const CUTTING: Row = &[
     (Role::SecurityOfficer, Scope::Every),
     (Role::Operator, Scope::Every),
     (Role::System, Scope::Every),
+];
+/// Accounts: the staff's by security officers alone.
+const ACCOUNTS: Row = &[
+    (Role::Approver, Scope::Officers),
+    (Role::Operator, Scope::Officers),
+    (Role::SecurityOfficer, Scope::Every),
+];
+const ROLES: Row = &[(Role::SecurityOfficer, Scope::Every)];
+/// Everybody with an account, for the own one: the auditor too.
+const ONESELF: Row = &[
+    (Role::Officer, Scope::Oneself),
+    (Role::Examiner, Scope::Oneself),
+    (Role::Approver, Scope::Oneself),
+    (Role::Operator, Scope::Oneself),
+    (Role::SecurityOfficer, Scope::Oneself),
+    (Role::Auditor, Scope::Oneself),
 ];
 /// Both sides must have said yes for themselves, so the operator cannot say it
 /// for either. The machine can where a rule of the provider's says it.
@@ -140,6 +167,17 @@ pub const fn row(act: Act) -> Row {
         Act::ListApplicants | Act::RecordImport => {
             &[(Role::Operator, Scope::Every), (Role::System, Scope::Every)]
         }
+        Act::CreateAccount
+        | Act::BindAccount
+        | Act::LockAccount
+        | Act::UnlockAccount
+        | Act::RetireAccount
+        | Act::LinkLogin
+        | Act::UnlinkLogin
+        | Act::HandOutLoginCode => ACCOUNTS,
+        Act::GrantRole | Act::TakeRole => ROLES,
+        Act::LogIn | Act::LogOut | Act::SetCredential | Act::RemoveCredential => ONESELF,
+        Act::LockOutAccount => MACHINE,
     }
 }
 
@@ -172,6 +210,12 @@ pub const fn read_row(resource: Resource) -> Row {
             STAFF_AND_OWN
         }
         Resource::Gateways => STAFF,
+        Resource::Accounts => &[
+            (Role::Approver, Scope::Every),
+            (Role::Operator, Scope::Every),
+            (Role::SecurityOfficer, Scope::Every),
+            (Role::Auditor, Scope::Every),
+        ],
         Resource::Explanations | Resource::Enforcement | Resource::Ledger | Resource::Health => {
             WATCH
         }
@@ -208,25 +252,105 @@ fn find(row: Row, role: Role) -> Option<Scope> {
 
 /// Lets the command through, or says why its actor may not.
 pub(crate) fn check(view: &dyn View, actor: &Actor, command: &Command) -> Result<(), DecideError> {
+    let role = actor.role();
     let act = Act::from(command);
-    match may(actor.role(), act) {
-        None if actor.role() == Role::Auditor => Err(Refusal::AuditorActs.into()),
-        None => Err(Refusal::RoleMayNot {
-            role: actor.role(),
-            act,
+    let Some(scope) = may(role, act) else {
+        return Err(match role {
+            Role::Auditor => Refusal::AuditorActs,
+            _ => Refusal::RoleMayNot { role, act },
         }
-        .into()),
-        Some(Scope::Every) => Ok(()),
-        Some(Scope::Own) => {
-            let own = speaks_for(view, actor)?;
-            own_only(view, own, command)
+        .into());
+    };
+    // A name that is an account's acts as the account may, at the machine
+    // itself too; under another name people act there at their own word.
+    let account = account::of_actor(view, actor)?;
+    if let Some(account) = &account
+        && !account.may_act_as(role)
+    {
+        return Err(match account.standing {
+            AccountStanding::Active => Refusal::RoleNotHeld {
+                account: account.account.clone(),
+                role,
+            },
+            AccountStanding::Locked => Refusal::AccountLocked(account.account.clone()),
+            AccountStanding::Retired => Refusal::AccountRetired(account.account.clone()),
         }
+        .into());
+    }
+    match scope {
+        Scope::Every => Ok(()),
+        Scope::Own => match account.and_then(|account| account.speaks_for) {
+            Some(SpeaksFor::Participant(own)) => own_only(view, own, command),
+            None => Err(Refusal::SpeaksForNobody(actor.name().to_owned()).into()),
+        },
+        Scope::Officers => officers_only(view, role, command),
+        Scope::Oneself => oneself_only(actor, command),
     }
 }
 
-/// The participant for whom this actor speaks.
-fn speaks_for(_view: &dyn View, actor: &Actor) -> Result<ParticipantNumber, DecideError> {
-    Err(Refusal::SpeaksForNobody(actor.name().to_owned()).into())
+/// The account that a command is about.
+fn account_of(command: &Command) -> Option<&AccountName> {
+    match command {
+        Command::CreateAccount { account, .. }
+        | Command::GrantRole { account, .. }
+        | Command::TakeRole { account, .. }
+        | Command::BindAccount { account, .. }
+        | Command::LockAccount { account, .. }
+        | Command::UnlockAccount { account }
+        | Command::RetireAccount { account, .. }
+        | Command::LinkLogin { account, .. }
+        | Command::UnlinkLogin { account, .. }
+        | Command::HandOutLoginCode { account, .. }
+        | Command::LogIn { account, .. }
+        | Command::LogOut { account }
+        | Command::SetCredential { account, .. }
+        | Command::RemoveCredential { account, .. }
+        | Command::LockOutAccount { account, .. } => Some(account),
+        _ => None,
+    }
+}
+
+fn officers_only(view: &dyn View, role: Role, command: &Command) -> Result<(), DecideError> {
+    let Some(name) = account_of(command) else {
+        return Err(not_scoped(role, command));
+    };
+    let of_officer = match command {
+        Command::CreateAccount { roles, .. } => roles.as_slice() == [Role::Officer],
+        _ => view
+            .account(name)?
+            .ok_or_else(|| Refusal::AccountUnknown(name.clone()))?
+            .is_officers(),
+    };
+    if of_officer {
+        Ok(())
+    } else {
+        Err(Refusal::StaffAccount {
+            role,
+            account: name.clone(),
+        }
+        .into())
+    }
+}
+
+fn oneself_only(actor: &Actor, command: &Command) -> Result<(), DecideError> {
+    match account_of(command) {
+        Some(name) if name.as_str() == actor.name() => Ok(()),
+        Some(name) => Err(Refusal::NotOneself {
+            name: actor.name().to_owned(),
+            account: name.clone(),
+        }
+        .into()),
+        None => Err(not_scoped(actor.role(), command)),
+    }
+}
+
+/// A row gave a scope to a command that has none: closed, not open.
+fn not_scoped(role: Role, command: &Command) -> DecideError {
+    Refusal::RoleMayNot {
+        role,
+        act: Act::from(command),
+    }
+    .into()
 }
 
 /// Refuses what is not the own participant's. What belongs to others is refused
@@ -258,11 +382,7 @@ fn own_only(view: &dyn View, own: ParticipantNumber, command: &Command) -> Resul
             side(view, own, *agreement)
         }
         // Whoever gives one of these to the own participant says here what its own is.
-        other => Err(Refusal::RoleMayNot {
-            role: Role::Officer,
-            act: Act::from(other),
-        }
-        .into()),
+        other => Err(not_scoped(Role::Officer, other)),
     }
 }
 

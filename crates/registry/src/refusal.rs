@@ -1,6 +1,7 @@
 //! Why a command may not be. Each refusal says what was wrong, where, and what
 //! would be right, in English and in Japanese, under a name that never changes.
 
+use crate::account::Login;
 use crate::applicant::RowError;
 use crate::certificate::Serial;
 use crate::command::{Act, Home};
@@ -9,8 +10,8 @@ use iryonet_domain::line::InterfaceNameError;
 use iryonet_domain::service::EndpointError;
 use iryonet_domain::text::TextError;
 use iryonet_domain::{
-    AgreementId, Circuit, DeviceId, Endpoint, Fingerprint, GatewayId, InstitutionCode, LineId,
-    LineKind, NetworkPrefix, ParticipantKind, ParticipantNumber, Purpose, Role, ServiceId,
+    AccountName, AgreementId, Circuit, DeviceId, Endpoint, Fingerprint, GatewayId, InstitutionCode,
+    LineId, LineKind, NetworkPrefix, ParticipantKind, ParticipantNumber, Purpose, Role, ServiceId,
     SiteIndex, UnixMillis,
 };
 use std::net::Ipv6Addr;
@@ -288,6 +289,54 @@ pub enum Refusal {
         "say which side ends it: by participant {own}; only the network's staff end one for nobody"
     )]
     SideNotNamed { own: ParticipantNumber },
+    #[error("account {0} exists, or did; choose another name")]
+    AccountExists(AccountName),
+    #[error("there is no account {0}")]
+    AccountUnknown(AccountName),
+    #[error("account {0} is locked; a security officer can unlock it")]
+    AccountLocked(AccountName),
+    #[error("account {0} is not locked; there is nothing to undo")]
+    AccountNotLocked(AccountName),
+    #[error("account {0} was retired for ever; create another")]
+    AccountRetired(AccountName),
+    #[error("nobody decides about their own account ({0}); ask another who may")]
+    OwnAccount(AccountName),
+    #[error("an account holds at least one role; name it")]
+    NoRole,
+    #[error("the role system is the network's own machinery's; people hold the others")]
+    RoleOfMachines,
+    #[error("{role} excludes every other role: {why}", role = .0.as_str(), why = alone(*.0))]
+    RoleAlone(Role),
+    #[error("account {account} holds the role {role} already", role = .role.as_str())]
+    RoleHeld { account: AccountName, role: Role },
+    #[error("account {account} does not hold the role {role}", role = .role.as_str())]
+    RoleNotHeld { account: AccountName, role: Role },
+    #[error("{0} is the last security officer in service; make another one first")]
+    LastSecurityOfficer(AccountName),
+    #[error("the network has its most accounts in the role {role}, 1000; retire one first", role = .0.as_str())]
+    TooManyAccounts(Role),
+    #[error("participant {0} has its most accounts, 64; retire one first")]
+    TooManyOfficers(ParticipantNumber),
+    #[error("an officer speaks for somebody; say for which participant")]
+    OfficerOfNobody,
+    #[error("only an officer speaks for a participant; the staff speak for the network")]
+    StaffSpeaksForNobody,
+    #[error("account {0} speaks for that participant already")]
+    BoundAlready(AccountName),
+    #[error("{role} administers accounts of officers; {account} is of the staff, let a security officer do it", role = .role.as_str())]
+    StaffAccount { role: Role, account: AccountName },
+    #[error("{subject} of {issuer} is account {other} already", subject = .login.subject, issuer = .login.issuer)]
+    LoginTaken { login: Login, other: AccountName },
+    #[error("account {0} has no such login")]
+    LoginUnknown(AccountName),
+    #[error("account {0} has its most logins of organisations, 8; unlink one first")]
+    TooManyLogins(AccountName),
+    #[error("the login code would end at {at} (ms since 1970); a time to come within 14 days is wanted", at = .expires_at.0)]
+    LoginCodeLife { expires_at: UnixMillis },
+    #[error("the lock-out would end at {at} (ms since 1970); a time to come within an hour is wanted", at = .until.0)]
+    LockOutLife { until: UnixMillis },
+    #[error("{name} logs in and keeps credentials for the own account only, not for {account}")]
+    NotOneself { name: String, account: AccountName },
 }
 
 impl Refusal {
@@ -382,6 +431,30 @@ impl Refusal {
             Self::SpeaksForNobody(_) => "speaks-for-nobody",
             Self::SpeaksForAnother { .. } => "speaks-for-another",
             Self::SideNotNamed { .. } => "side-not-named",
+            Self::AccountExists(_) => "account-exists",
+            Self::AccountUnknown(_) => "account-unknown",
+            Self::AccountLocked(_) => "account-locked",
+            Self::AccountNotLocked(_) => "account-not-locked",
+            Self::AccountRetired(_) => "account-retired",
+            Self::OwnAccount(_) => "own-account",
+            Self::NoRole => "no-role",
+            Self::RoleOfMachines => "role-of-machines",
+            Self::RoleAlone(_) => "role-alone",
+            Self::RoleHeld { .. } => "role-held",
+            Self::RoleNotHeld { .. } => "role-not-held",
+            Self::LastSecurityOfficer(_) => "last-security-officer",
+            Self::TooManyAccounts(_) => "too-many-accounts",
+            Self::TooManyOfficers(_) => "too-many-officers",
+            Self::OfficerOfNobody => "officer-of-nobody",
+            Self::StaffSpeaksForNobody => "staff-speaks-for-nobody",
+            Self::BoundAlready(_) => "bound-already",
+            Self::StaffAccount { .. } => "staff-account",
+            Self::LoginTaken { .. } => "login-taken",
+            Self::LoginUnknown(_) => "login-unknown",
+            Self::TooManyLogins(_) => "too-many-logins",
+            Self::LoginCodeLife { .. } => "login-code-life",
+            Self::LockOutLife { .. } => "lock-out-life",
+            Self::NotOneself { .. } => "not-oneself",
         }
     }
 
@@ -394,6 +467,12 @@ impl Refusal {
                 | Self::RoleMayNot { .. }
                 | Self::SpeaksForNobody(_)
                 | Self::SpeaksForAnother { .. }
+                | Self::AccountLocked(_)
+                | Self::AccountRetired(_)
+                | Self::OwnAccount(_)
+                | Self::RoleNotHeld { .. }
+                | Self::StaffAccount { .. }
+                | Self::NotOneself { .. }
         )
     }
 
@@ -488,6 +567,30 @@ impl Refusal {
             Self::SpeaksForNobody(a) => format!("アカウント {a} はどの参加者の担当でもありません。セキュリティ責任者に割当を依頼してください"),
             Self::SpeaksForAnother { own, by } => format!("このアカウントは参加者 {own} の担当です。参加者 {by} としては操作できません"),
             Self::SideNotNamed { own } => format!("どちらの当事者が終了するかを指定してください（参加者 {own}）。指定なしで終了できるのはネットワークの職員だけです"),
+            Self::AccountExists(a) => format!("アカウント {a} は登録済みです。別の名前にしてください"),
+            Self::AccountUnknown(a) => format!("アカウント {a} は存在しません"),
+            Self::AccountLocked(a) => format!("アカウント {a} は停止中です。解除はセキュリティ責任者に依頼してください"),
+            Self::AccountNotLocked(a) => format!("アカウント {a} は停止されていません"),
+            Self::AccountRetired(a) => format!("アカウント {a} は廃止済みです。別のアカウントを作成してください"),
+            Self::OwnAccount(a) => format!("自分のアカウント（{a}）の権限は変更できません。別の担当者に依頼してください"),
+            Self::NoRole => "役割を一つ以上指定してください".to_owned(),
+            Self::RoleOfMachines => "役割 system はネットワーク自身のものです。人には割り当てられません".to_owned(),
+            Self::RoleAlone(a) => format!("{a_ja} は他の役割と兼務できません", a_ja = a.name_ja()),
+            Self::RoleHeld { account, role } => format!("アカウント {account} は既に {role_ja} です", role_ja = role.name_ja()),
+            Self::RoleNotHeld { account, role } => format!("アカウント {account} は {role_ja} ではありません", role_ja = role.name_ja()),
+            Self::LastSecurityOfficer(a) => format!("{a} は最後のセキュリティ責任者です。先に別の責任者を置いてください"),
+            Self::TooManyAccounts(a) => format!("{a_ja} のアカウントは上限の 1000 に達しています。先に廃止してください", a_ja = a.name_ja()),
+            Self::TooManyOfficers(a) => format!("参加者 {a} の担当者アカウントは上限の 64 に達しています。先に廃止してください"),
+            Self::OfficerOfNobody => "担当者アカウントには参加者の指定が必要です".to_owned(),
+            Self::StaffSpeaksForNobody => "参加者の担当になれるのは担当者アカウントだけです".to_owned(),
+            Self::BoundAlready(a) => format!("アカウント {a} は既にその参加者の担当です"),
+            Self::StaffAccount { role, account } => format!("{role_ja} が扱えるのは担当者アカウントだけです。職員のアカウント {account} はセキュリティ責任者が扱います", role_ja = role.name_ja()),
+            Self::LoginTaken { login, other } => format!("{issuer} の {subject} はアカウント {other} に割当済みです", issuer = login.issuer, subject = login.subject),
+            Self::LoginUnknown(a) => format!("アカウント {a} にその外部ログインはありません"),
+            Self::TooManyLogins(a) => format!("アカウント {a} の外部ログインは上限の 8 件です。先に解除してください"),
+            Self::LoginCodeLife { expires_at } => format!("初回ログインコードの期限は14日以内の将来の日時です（{at}）", at = expires_at.0),
+            Self::LockOutLife { until } => format!("ログイン拒否の期限は1時間以内の将来の日時です（{at}）", at = until.0),
+            Self::NotOneself { name, account } => format!("{name} が操作できるのは自分のアカウントだけです（{account} は不可）"),
         }
     }
 }
@@ -499,6 +602,13 @@ fn roles(act: Act, word: fn(Role) -> &'static str) -> String {
         .map(|(role, _)| word(*role))
         .collect();
     words.join(", ")
+}
+
+fn alone(role: Role) -> &'static str {
+    match role {
+        Role::Auditor => "an auditor has no part in what it audits",
+        _ => "an officer speaks for a participant, the staff for the network",
+    }
 }
 
 fn home_text(home: &Home) -> String {

@@ -1,6 +1,7 @@
 //! What a decision may look at, and where its consequences are written. The
 //! registry must not know what stands behind: a store's transaction, or memory.
 
+use crate::account::{Account, Login, SpeaksFor};
 use crate::agreement::Agreement;
 use crate::applicant::Applicant;
 use crate::certificate::{GatewayCertificate, Serial};
@@ -12,8 +13,8 @@ use crate::participant::Participant;
 use crate::service::Service;
 use crate::site::Site;
 use iryonet_domain::{
-    AgreementId, Circuit, DeviceId, Endpoint, Fingerprint, GatewayId, InstitutionCode, LineId,
-    NetworkPrefix, ParticipantNumber, ServiceId, SiteIndex, UnixMillis,
+    AccountName, AgreementId, Circuit, DeviceId, Endpoint, Fingerprint, GatewayId, InstitutionCode,
+    LineId, NetworkPrefix, ParticipantNumber, Role, ServiceId, SiteIndex, UnixMillis,
 };
 use std::net::Ipv6Addr;
 
@@ -142,6 +143,23 @@ pub trait View {
 
     /// An institution of the public lists.
     fn applicant(&self, code: InstitutionCode) -> Result<Option<Applicant>, ViewError>;
+
+    /// An account by name, whatever its standing. A home that keeps none yet has none.
+    fn account(&self, _account: &AccountName) -> Result<Option<Account>, ViewError> {
+        Ok(None)
+    }
+    /// The account that an organisation's issuer knows so.
+    fn account_of_login(&self, _login: &Login) -> Result<Option<AccountName>, ViewError> {
+        Ok(None)
+    }
+    /// Accounts that speak for somebody and are not retired.
+    fn accounts_of(&self, _whom: SpeaksFor) -> Result<Vec<Account>, ViewError> {
+        Ok(Vec::new())
+    }
+    /// How many active accounts hold a role.
+    fn active_accounts(&self, _role: Role) -> Result<u64, ViewError> {
+        Ok(0)
+    }
 }
 
 /// Where [`crate::apply`] writes. Each `put` inserts or replaces by key.
@@ -180,4 +198,8 @@ pub trait Tables: View {
     ) -> Result<(), ViewError>;
     /// By code.
     fn put_applicant(&mut self, applicant: &Applicant) -> Result<(), ViewError>;
+    /// By name.
+    fn put_account(&mut self, _account: &Account) -> Result<(), ViewError> {
+        Err(ViewError("this home keeps no accounts yet".into()))
+    }
 }
