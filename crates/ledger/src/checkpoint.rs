@@ -193,6 +193,26 @@ impl Signed {
         }
     }
 
+    /// The same checkpoint with those signatures alone that are chosen by key
+    /// name and key id.
+    #[must_use]
+    pub fn only_of(self, choose: impl Fn(&KeyName, u32) -> bool) -> Self {
+        Self {
+            note: self.note.only_of(choose),
+            ..self
+        }
+    }
+
+    /// The lines of this witness that name this time.
+    #[must_use]
+    pub fn cosignatures_of(&self, witness: &VerifierKey, at_s: u64) -> Vec<Signature> {
+        self.note
+            .by(witness)
+            .filter(|line| line.bytes.starts_with(&at_s.to_be_bytes()))
+            .cloned()
+            .collect()
+    }
+
     /// Adds a signature line. Nothing is verified.
     ///
     /// # Errors

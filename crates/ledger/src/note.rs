@@ -185,9 +185,16 @@ impl Note {
 
     /// The same text with the signatures of this key alone.
     #[must_use]
-    pub fn only(mut self, key: &VerifierKey) -> Self {
+    pub fn only(self, key: &VerifierKey) -> Self {
+        self.only_of(|name, id| (name, id) == (key.name(), key.id()))
+    }
+
+    /// The same text with those signatures alone that are chosen by key name
+    /// and key id.
+    #[must_use]
+    pub fn only_of(mut self, choose: impl Fn(&KeyName, u32) -> bool) -> Self {
         self.signatures
-            .retain(|signature| (&signature.name, signature.id) == (key.name(), key.id()));
+            .retain(|signature| choose(&signature.name, signature.id));
         self
     }
 

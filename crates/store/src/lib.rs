@@ -12,6 +12,7 @@ pub mod query;
 pub mod side;
 pub mod sqlite;
 pub mod store;
+pub mod tree;
 
 pub use error::StoreError;
 pub use find::{find, show};

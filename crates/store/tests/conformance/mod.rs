@@ -2,6 +2,7 @@
 //! [`conformance_suite!`].
 
 pub(crate) mod side;
+pub(crate) mod tree;
 
 use crate::support::*;
 use iryonet_domain::{AgreementId, DeviceId, ParticipantKind, ServiceId, UnixMillis};
@@ -39,6 +40,16 @@ macro_rules! conformance_suite {
             a_side_value_is_as_large_as_its_space_takes_and_no_larger,
             an_expired_side_value_is_not_there_and_is_purged_in_bounded_steps,
             side_values_are_listed_by_prefix_page_by_page
+        );
+        $crate::conformance_suite!(@@ tree, $open,
+            the_tree_grows_with_the_ledger_and_proves_every_entry,
+            several_centers_build_one_tree_and_sign_one_history,
+            a_center_that_lost_the_race_writes_nothing,
+            what_was_begun_before_a_crash_is_gone_on_with,
+            a_witnesss_cosignature_stays_with_its_checkpoint,
+            a_cosignature_that_says_nothing_is_not_kept,
+            nothing_is_signed_by_another_key_unless_it_is_named_as_the_one_before,
+            a_tree_that_contradicts_the_ledger_is_found_and_nothing_signed
         );
 
         #[test]
