@@ -5,9 +5,11 @@ use crate::files;
 use crate::instant::{self, BACKDATE_MS, InstantError};
 use crate::issuing::IssuingCa;
 use crate::serial::Serial;
+use crate::signer::{Failed, Pen, SignError, anything};
 use iryonet_domain::UnixMillis;
 use rcgen::{
-    CertificateRevocationListParams, Issuer, KeyIdMethod, RevokedCertParams, SerialNumber,
+    CertificateRevocationListParams, CrlDistributionPoint, CrlIssuingDistributionPoint, CrlScope,
+    Issuer, KeyIdMethod, RevokedCertParams, SerialNumber,
 };
 
 /// Most entries on one list; past this, shard it.
@@ -127,6 +129,19 @@ pub enum CrlError {
         /// Entries asked for.
         have: usize,
     },
+    /// A certificate of another shard.
+    #[error(
+        "the certificate with serial {serial} belongs to shard {shard} of its issuer, not to this list"
+    )]
+    OtherShard {
+        /// Its serial number.
+        serial: Serial,
+        /// The shard that it names.
+        shard: u16,
+    },
+    /// The CA's key did not sign.
+    #[error("the revocation list could not be signed")]
+    Sign(#[from] SignError),
     /// One certificate stands twice.
     #[error(
         "the certificate with serial {0} stands on the list twice; each stands once, with its last reason"
@@ -150,7 +165,11 @@ pub enum CrlError {
     Crypto(#[from] rcgen::Error),
 }
 
-/// Writes and signs the complete list of `ca`.
+/// Writes and signs the complete list of one shard of `ca`.
+///
+/// Where the CA's certificates say on which list they would stand, the list
+/// says which one it is (issuing distribution point, RFC 5280 section 5.2.5);
+/// a relying party takes it for no other.
 ///
 /// `number` grows with every list (RFC 5280 section 5.2.3; a ledger sequence
 /// serves well); `next_update` is when the next one is due at the latest, and
@@ -162,6 +181,7 @@ pub enum CrlError {
 /// after `now`.
 pub fn sign(
     ca: &IssuingCa,
+    shard: u16,
     revoked: &[Revoked],
     number: u64,
     now: UnixMillis,
@@ -185,6 +205,12 @@ pub fn sign(
             return Err(CrlError::Twice(entry.serial));
         }
     }
+    if let Some(stray) = sorted.iter().find(|entry| entry.serial.shard() != shard) {
+        return Err(CrlError::OtherShard {
+            serial: stray.serial,
+            shard: stray.serial.shard(),
+        });
+    }
     let revoked_certs = sorted
         .into_iter()
         .map(|entry| {
@@ -200,12 +226,21 @@ pub fn sign(
         this_update: instant::to_x509(UnixMillis(now.0.saturating_sub(BACKDATE_MS)))?,
         next_update: instant::to_x509(next_update)?,
         crl_number: SerialNumber::from(number),
-        issuing_distribution_point: None,
+        issuing_distribution_point: ca.crl_uri(shard).map(|uri| CrlIssuingDistributionPoint {
+            distribution_point: CrlDistributionPoint { uris: vec![uri] },
+            // CAs' own certificates are the root's to revoke.
+            scope: Some(CrlScope::UserCertsOnly),
+        }),
         revoked_certs,
         key_identifier_method: KeyIdMethod::PreSpecified(ca.key_id().to_vec()),
     };
-    let issuer = Issuer::from_ca_cert_der(ca.certificate(), ca.signer())?;
-    let der = list.signed_by(&issuer)?.der().to_vec();
+    let pen = Pen::new(ca.signer(), &anything);
+    let signed = list.signed_by(&Issuer::from_params(ca.issuer(), &pen));
+    let der = match (signed, pen.failed()) {
+        (Ok(list), _) => list.der().to_vec(),
+        (Err(_), Some(Failed::Sign(error))) => return Err(error.into()),
+        (Err(error), _) => return Err(error.into()),
+    };
     Ok(Crl {
         pem: files::pem("X509 CRL", &der),
         der,

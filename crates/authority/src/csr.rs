@@ -47,6 +47,60 @@ impl std::fmt::Display for KeyKind {
     }
 }
 
+/// Which keys a network takes in the certificates of its devices.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LeafKeys {
+    /// ECDSA on P-256.
+    pub p256: bool,
+    /// ECDSA on P-384.
+    pub p384: bool,
+    /// RSA of 2048 bits up to so many, if at all.
+    pub rsa_bits_max: Option<usize>,
+}
+
+impl Default for LeafKeys {
+    /// Every kind: a network has routers of all ages.
+    fn default() -> Self {
+        Self {
+            p256: true,
+            p384: true,
+            rsa_bits_max: Some(RSA_BITS_MAX),
+        }
+    }
+}
+
+impl LeafKeys {
+    /// Is this kind among them?
+    #[must_use]
+    pub fn take(&self, key: KeyKind) -> bool {
+        match key {
+            KeyKind::P256 => self.p256,
+            KeyKind::P384 => self.p384,
+            KeyKind::Rsa { bits } => self.rsa_bits_max.is_some_and(|most| bits <= most),
+        }
+    }
+}
+
+impl std::fmt::Display for LeafKeys {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let mut kinds = Vec::new();
+        if self.p256 {
+            kinds.push(KeyKind::P256.to_string());
+        }
+        if self.p384 {
+            kinds.push(KeyKind::P384.to_string());
+        }
+        if let Some(most) = self.rsa_bits_max {
+            kinds.push(format!("RSA of {RSA_BITS_MIN} to {most} bits"));
+        }
+        if kinds.is_empty() {
+            f.write_str("none")
+        } else {
+            f.write_str(&kinds.join(", "))
+        }
+    }
+}
+
 /// Why a key is not taken.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum KeyError {
@@ -194,6 +248,10 @@ pub(crate) struct SubjectKey {
 }
 
 impl SubjectKey {
+    pub(crate) fn kind(&self) -> KeyKind {
+        self.kind
+    }
+
     pub(crate) fn read(info: &SubjectPublicKeyInfo<'_>) -> Result<Self, KeyError> {
         let raw = info.subject_public_key.data.to_vec();
         let algorithm = &info.algorithm.algorithm;

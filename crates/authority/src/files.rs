@@ -115,6 +115,24 @@ pub fn make_directory(path: &Path) -> Result<(), FileError> {
 /// # Errors
 /// When it cannot be read, is open to others, or holds no key.
 pub fn read_key(path: &Path) -> Result<PrivatePkcs8KeyDer<'static>, FileError> {
+    key_of_pem(path, &read_secret(path)?)
+}
+
+pub(crate) fn key_of_pem(
+    path: &Path,
+    pem: &[u8],
+) -> Result<PrivatePkcs8KeyDer<'static>, FileError> {
+    PrivatePkcs8KeyDer::from_pem_slice(pem).map_err(|_| FileError::NotPem {
+        path: path.to_owned(),
+        wanted: "private key (PKCS#8)",
+    })
+}
+
+/// Reads a file that only its owner may read.
+///
+/// # Errors
+/// When it cannot be read, or is open to others.
+pub(crate) fn read_secret(path: &Path) -> Result<Zeroizing<Vec<u8>>, FileError> {
     let mode = fs::metadata(path)
         .map_err(|source| FileError::Io {
             act: "read",
@@ -130,10 +148,33 @@ pub fn read_key(path: &Path) -> Result<PrivatePkcs8KeyDer<'static>, FileError> {
             mode,
         });
     }
-    let pem = Zeroizing::new(read_limited(path)?);
-    PrivatePkcs8KeyDer::from_pem_slice(&pem).map_err(|_| FileError::NotPem {
+    read_limited(path).map(Zeroizing::new)
+}
+
+/// Puts a file in the place of another, whole or not at all.
+///
+/// # Errors
+/// When the system refuses; the old file is then as it was.
+pub(crate) fn replace(path: &Path, bytes: &[u8], mode: u32) -> Result<(), FileError> {
+    let mut next = path.as_os_str().to_owned();
+    next.push(".next");
+    let next = PathBuf::from(next);
+    // A remnant of a crash has no owner any more.
+    match fs::remove_file(&next) {
+        Err(source) if source.kind() != io::ErrorKind::NotFound => {
+            return Err(FileError::Io {
+                act: "remove the remnant",
+                path: next,
+                source,
+            });
+        }
+        _ => {}
+    }
+    write_new(&next, bytes, mode)?;
+    fs::rename(&next, path).map_err(|source| FileError::Io {
+        act: "put in its place",
         path: path.to_owned(),
-        wanted: "private key (PKCS#8)",
+        source,
     })
 }
 
@@ -148,7 +189,7 @@ pub fn read_certificate(path: &Path) -> Result<CertificateDer<'static>, FileErro
     })
 }
 
-fn read_limited(path: &Path) -> Result<Vec<u8>, FileError> {
+pub(crate) fn read_limited(path: &Path) -> Result<Vec<u8>, FileError> {
     let io = |source| FileError::Io {
         act: "read",
         path: path.to_owned(),
@@ -173,13 +214,14 @@ fn read_limited(path: &Path) -> Result<Vec<u8>, FileError> {
 pub fn pem(label: &str, der: &[u8]) -> String {
     let body = base64::engine::general_purpose::STANDARD.encode(der);
     let mut text = format!("-----BEGIN {label}-----\n");
-    for (index, letter) in body.chars().enumerate() {
-        if index > 0 && index % 64 == 0 {
-            text.push('\n');
-        }
-        text.push(letter);
+    let mut rest = body.as_str();
+    while !rest.is_empty() {
+        let (line, tail) = rest.split_at(rest.len().min(64));
+        text.push_str(line);
+        text.push('\n');
+        rest = tail;
     }
-    text.push_str(&format!("\n-----END {label}-----\n"));
+    text.push_str(&format!("-----END {label}-----\n"));
     text
 }
 

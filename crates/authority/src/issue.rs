@@ -1,18 +1,18 @@
 //! Making one certificate: request and profile in, certificate out, with the
-//! lint between a throw-away signature and the real one.
+//! lint between the encoder and the key.
 
-use crate::csr::{Csr, SubjectKey};
+use crate::csr::{Csr, KeyKind, LeafKeys};
 use crate::files;
 use crate::instant::{self, BACKDATE_MS, DAY_MS, InstantError};
 use crate::issuing::IssuingCa;
 use crate::lint::{self, LintError, Wanted};
 use crate::profile::{LIFE_DAYS_MAX, Profile, ProfileError, Usage};
 use crate::serial::Serial;
-use crate::signer::OnlyThis;
+use crate::signer::{Failed, Pen, SignError};
 use iryonet_domain::{Fingerprint, Identity, UnixMillis};
 use rand::CryptoRng;
 use rcgen::{
-    CertificateParams, CrlDistributionPoint, DistinguishedName, DnType, DnValue,
+    CertificateParams, CrlDistributionPoint, CustomExtension, DistinguishedName, DnType, DnValue,
     ExtendedKeyUsagePurpose, IsCa, Issuer, KeyUsagePurpose, SanType,
 };
 use rustls_pki_types::{CertificateDer, UnixTime};
@@ -21,6 +21,10 @@ use std::time::Duration;
 
 /// The object identifier of a subject's serialNumber attribute (X.520).
 const SERIAL_NUMBER: &[u64] = &[2, 5, 4, 5];
+/// id-pe-authorityInfoAccess.
+const AUTHORITY_INFO_ACCESS: &[u64] = &[1, 3, 6, 1, 5, 5, 7, 1, 1];
+/// id-ad-ocsp.
+const OCSP_ACCESS: &[u64] = &[1, 3, 6, 1, 5, 5, 7, 48, 1];
 
 /// A certificate that was just made.
 #[derive(Debug, Clone)]
@@ -75,7 +79,19 @@ pub enum IssueError {
     /// Time that X.509 cannot write.
     #[error(transparent)]
     Instant(#[from] InstantError),
-    /// The lint found faults; the real key was not used.
+    /// A key that this network does not take.
+    #[error("the key is {found}; this network takes {taken}")]
+    Key {
+        /// What it is.
+        found: KeyKind,
+        /// What is taken.
+        taken: LeafKeys,
+    },
+    /// The CA's key did not sign: nothing was issued, and asking again may
+    /// succeed.
+    #[error(transparent)]
+    Sign(#[from] SignError),
+    /// The lint found faults; the key was not used.
     #[error("the certificate was not signed: {0}")]
     Lint(#[from] LintError),
     /// Encoding or signing failed.
@@ -115,6 +131,13 @@ pub fn issue(
     if !(1_000..=LIFE_DAYS_MAX * DAY_MS).contains(&life_ms) {
         return Err(IssueError::Life { life_ms });
     }
+    let taken = ca.rules().leaf_keys;
+    if !taken.take(csr.key_kind()) {
+        return Err(IssueError::Key {
+            found: csr.key_kind(),
+            taken,
+        });
+    }
     let (ca_begins, ca_ends) = ca.validity();
     let not_before =
         instant::whole_second(UnixMillis(now.0.saturating_sub(BACKDATE_MS))).max(ca_begins);
@@ -127,7 +150,7 @@ pub fn issue(
             ca_ends_ms: ca_ends.0,
         });
     }
-    let serial = Serial::draw(rng);
+    let serial = ca.draw_serial(rng);
     let params = params(ca, profile, serial, (not_before, not_after))?;
     let wanted = Wanted {
         profile,
@@ -139,7 +162,7 @@ pub fn issue(
 
     let pem = files::pem("CERTIFICATE", &der);
     Ok(Issued {
-        chain_pem: format!("{pem}{}", files::pem("CERTIFICATE", ca.certificate())),
+        chain_pem: format!("{pem}{}", ca.pem()),
         pem,
         serial,
         fingerprint: Fingerprint(Sha256::digest(&der).into()),
@@ -150,17 +173,25 @@ pub fn issue(
     })
 }
 
-/// Throw-away signature, lint, real signature, check: in this order, and the
-/// real key is asked only when the lint found nothing.
+/// Encodes, lints, signs, checks. The lint stands inside the pen: it reads the
+/// octets that the key is about to sign, and no others can reach it.
 pub(crate) fn sign_linted(
     ca: &IssuingCa,
     wanted: &Wanted<'_>,
     params: &CertificateParams,
 ) -> Result<CertificateDer<'static>, IssueError> {
-    let draft = sign_draft(ca, params, wanted.key)?;
-    let linted = lint::lint(&draft, ca, wanted)?;
-    let der = sign_for_good(ca, params, wanted.key, &linted)?;
-    check_chain(ca, wanted.profile, &der, wanted.now)?;
+    let look = |message: &[u8]| lint::lint(message, ca, wanted);
+    let pen = Pen::new(ca.signer(), &look);
+    let signed = params.signed_by(wanted.key, &Issuer::from_params(ca.issuer(), &pen));
+    let der: CertificateDer<'static> = match (signed, pen.failed()) {
+        (Ok(certificate), _) => certificate.into(),
+        (Err(_), Some(Failed::Refused(error))) => return Err(error.into()),
+        (Err(_), Some(Failed::Sign(error))) => return Err(error.into()),
+        (Err(source), None) => return Err(crypto("encode the certificate")(source)),
+    };
+    if ca.verifies_this_one() {
+        check_chain(ca, wanted.profile, &der, wanted.now)?;
+    }
     Ok(der)
 }
 
@@ -195,10 +226,14 @@ pub(crate) fn params(
     }
     alternatives.extend(names.addresses.into_iter().map(SanType::IpAddress));
     params.subject_alt_names = alternatives;
-    if let Some(uri) = ca.crl_uri() {
-        params.crl_distribution_points = vec![CrlDistributionPoint {
-            uris: vec![uri.to_owned()],
-        }];
+    if let Some(uri) = ca.crl_uri(serial.shard()) {
+        params.crl_distribution_points = vec![CrlDistributionPoint { uris: vec![uri] }];
+    }
+    if let Some(uri) = &ca.rules().ocsp_uri {
+        params.custom_extensions = vec![CustomExtension::from_oid_content(
+            AUTHORITY_INFO_ACCESS,
+            ocsp_access(uri),
+        )];
     }
     params.use_authority_key_identifier_extension = true;
     Ok(params)
@@ -225,35 +260,23 @@ fn subject(profile: &Profile) -> Result<DistinguishedName, IssueError> {
     Ok(name)
 }
 
-fn sign_draft(
-    ca: &IssuingCa,
-    params: &CertificateParams,
-    key: &SubjectKey,
-) -> Result<CertificateDer<'static>, IssueError> {
-    let issuer = Issuer::from_ca_cert_der(ca.certificate(), ca.throwaway())
-        .map_err(crypto("read the issuing CA's certificate"))?;
-    Ok(params
-        .signed_by(key, &issuer)
-        .map_err(crypto("encode the certificate"))?
-        .into())
-}
-
-fn sign_for_good(
-    ca: &IssuingCa,
-    params: &CertificateParams,
-    key: &SubjectKey,
-    linted: &lint::Linted,
-) -> Result<CertificateDer<'static>, IssueError> {
-    let only = OnlyThis {
-        signer: ca.signer(),
-        message: linted.to_be_signed(),
-    };
-    let issuer = Issuer::from_ca_cert_der(ca.certificate(), only)
-        .map_err(crypto("read the issuing CA's certificate"))?;
-    Ok(params
-        .signed_by(key, &issuer)
-        .map_err(crypto("sign the certificate"))?
-        .into())
+/// AuthorityInfoAccessSyntax with one entry (RFC 5280 section 4.2.2.1): where
+/// the OCSP responder is.
+fn ocsp_access(uri: &str) -> Vec<u8> {
+    yasna::construct_der(|writer| {
+        writer.write_sequence(|writer| {
+            writer.next().write_sequence(|writer| {
+                let ocsp = yasna::models::ObjectIdentifier::from_slice(OCSP_ACCESS);
+                writer.next().write_oid(&ocsp);
+                // GeneralName, uniformResourceIdentifier [6] IA5String.
+                writer
+                    .next()
+                    .write_tagged_implicit(yasna::Tag::context(6), |writer| {
+                        writer.write_bytes(uri.as_bytes());
+                    });
+            });
+        });
+    })
 }
 
 /// What a relying party will do, done once before handing out.

@@ -1,15 +1,19 @@
 //! The issuing CA: signs leaf certificates and revocation lists, and nothing
 //! else. It needs the root's key only while it is made.
 
+use crate::csr::LeafKeys;
+use crate::custody::{self, Custody, CustodyError, KeyName, Secret};
 use crate::files;
-use crate::instant::{self, BACKDATE_MS, DAY_MS};
-use crate::root::{CaError, CaName, RootCa, ca_params, crypto, load_signer, write_pair};
-use crate::signer::{CaKey, Signer};
+use crate::instant;
+use crate::root::{CaError, CaName, RootCa, crypto, load_signer};
+use crate::serial::{IssuerTag, Serial};
+use crate::signer::{CaKey, Failed, Pen, PublicPart, Signer, anything};
 use iryonet_domain::UnixMillis;
 use rand::CryptoRng;
-use rcgen::{Issuer, KeyPair};
+use rcgen::{CertificateParams, DistinguishedName, KeyIdMethod, KeyUsagePurpose};
 use rustls_pki_types::{CertificateDer, TrustAnchor};
 use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// The issuing CA's key in its directory.
 pub const ISSUING_KEY: &str = "issuing.key";
@@ -17,13 +21,42 @@ pub const ISSUING_KEY: &str = "issuing.key";
 pub const ISSUING_CERTIFICATE: &str = "issuing.pem";
 /// The root's certificate, copied beside it: what participants are to trust.
 pub const TRUST_ANCHOR: &str = "root.pem";
+/// The request that goes to the offline root.
+pub const ISSUING_REQUEST: &str = "issuing.csr";
 /// The longest life of an issuing CA, in days: ten years.
 pub const ISSUING_LIFE_DAYS_MAX: u64 = 3_652;
 /// Its usual life, in days: eight years.
 pub const ISSUING_LIFE_DAYS: u64 = 2_922;
 
+/// Most shards of one issuing CA's revocation lists.
+pub const SHARDS_MAX: u16 = 4_096;
+/// Longest URI in a certificate, in characters.
+const URI_MAX: usize = 512;
+
+pub(crate) const KEY: KeyName = KeyName {
+    file: ISSUING_KEY,
+    note: "issuing-key.toml",
+    word: "issuing",
+};
+
+/// The passphrase of the issuing CA's key: from this file, or as a start finds it.
+///
+/// # Errors
+/// When it is nowhere, open to others, or no line of text.
+pub fn passphrase(file: Option<&Path>) -> Result<Secret, CustodyError> {
+    custody::passphrase(KEY, file)
+}
+
+/// The PIN of the token that holds the issuing CA's key, likewise.
+///
+/// # Errors
+/// As [`passphrase`].
+pub fn pin(file: Option<&Path>) -> Result<Secret, CustodyError> {
+    custody::pin(KEY, file)
+}
+
 /// How an issuing CA is to be made.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct IssuingSpec {
     /// Its name.
     pub name: CaName,
@@ -31,6 +64,35 @@ pub struct IssuingSpec {
     pub key: CaKey,
     /// Its life in days, 1 to [`ISSUING_LIFE_DAYS_MAX`].
     pub life_days: u64,
+    /// How the key is kept.
+    pub custody: Custody,
+}
+
+/// What the certificates of an issuing CA say of where their status is found,
+/// and which keys they are for. Fixed in each certificate when it is made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rules {
+    /// Where the revocation list is found, if said. `{issuer}` stands for the
+    /// CA's key identifier in hexadecimal, `{shard}` for the shard's number.
+    pub crl_uri: Option<String>,
+    /// Where the OCSP responder is found, if said.
+    pub ocsp_uri: Option<String>,
+    /// Among how many lists revoked certificates are divided, 1 to
+    /// [`SHARDS_MAX`].
+    pub shards: u16,
+    /// Which keys are taken.
+    pub leaf_keys: LeafKeys,
+}
+
+impl Default for Rules {
+    fn default() -> Self {
+        Self {
+            crl_uri: None,
+            ocsp_uri: None,
+            shards: 1,
+            leaf_keys: LeafKeys::default(),
+        }
+    }
 }
 
 /// An issuing CA at work.
@@ -39,19 +101,22 @@ pub struct IssuingCa {
     certificate: CertificateDer<'static>,
     root: CertificateDer<'static>,
     anchor: TrustAnchor<'static>,
-    throwaway: KeyPair,
-    key_id: Vec<u8>,
-    validity: (UnixMillis, UnixMillis),
-    crl_uri: Option<String>,
+    facts: CaFacts,
+    pem: String,
+    rules: Rules,
+    signed: AtomicU64,
 }
 
 impl IssuingCa {
-    /// Makes an issuing CA below `root` and writes `issuing.key` (mode 0600),
-    /// `issuing.pem` and a copy of `root.pem` into `directory`.
+    /// Makes an issuing CA below `root` and writes `issuing.key` (unless a
+    /// token keeps the key), `issuing-key.toml`, `issuing.pem` and a copy of
+    /// `root.pem` into `directory`. For where root and center are one machine:
+    /// tests and pilots. A network's ceremony goes by [`IssuingCa::request`],
+    /// [`RootCa::sign_issuing`] and [`IssuingCa::install`].
     ///
     /// # Errors
     /// When a file exists, the life does not fit into the root's, or the system
-    /// refuses.
+    /// or the token refuses.
     pub fn make(
         root: &RootCa,
         directory: &Path,
@@ -59,50 +124,70 @@ impl IssuingCa {
         now: UnixMillis,
         rng: &mut (impl CryptoRng + ?Sized),
     ) -> Result<Self, CaError> {
-        if !(1..=ISSUING_LIFE_DAYS_MAX).contains(&spec.life_days) {
-            return Err(CaError::Life {
-                days: spec.life_days,
-                max: ISSUING_LIFE_DAYS_MAX,
-            });
-        }
-        let facts = CaFacts::read("the root", &root.certificate)?;
-        let begins = UnixMillis(now.0.saturating_sub(BACKDATE_MS)).max(facts.validity.0);
-        let ends = now.plus_ms(spec.life_days * DAY_MS);
-        if ends > facts.validity.1 || begins >= ends {
-            return Err(CaError::OutsideRoot {
-                root_ends_ms: facts.validity.1.0,
-            });
-        }
-        let params = ca_params(&spec.name, begins, ends, 0, rng)?;
-        let key = spec
-            .key
-            .generate()
-            .map_err(crypto("make the issuing CA's key"))?;
-        let issuer = Issuer::from_ca_cert_der(&root.certificate, &*root.signer)
-            .map_err(crypto("read the root's certificate"))?;
-        let certificate = params
-            .signed_by(&key, &issuer)
-            .map_err(crypto("sign the issuing CA's certificate"))?;
-        // Assembled before anything is written: what does not work leaves nothing.
-        let ca = Self::assemble(
-            Box::new(KeyPair::try_from(key.serialized_der()).map_err(crypto("copy the key"))?),
-            certificate.der().clone(),
-            root.certificate.clone(),
-        )?;
+        // What is refused leaves nothing behind.
+        root.issuing_times(spec.life_days, now)?;
         files::make_directory(directory)?;
-        let anchor = files::pem("CERTIFICATE", &root.certificate);
-        // Root and issuing CA may share a directory (the pilot's do).
-        let anchor_path = directory.join(TRUST_ANCHOR);
-        if files::read_certificate(&anchor_path).ok().as_ref() != Some(&root.certificate) {
-            files::write_new(&anchor_path, anchor.as_bytes(), 0o644)?;
+        let signer = custody::make(directory, KEY, spec.key, &spec.custody, rng)?;
+        let made = root
+            .sign_issuing_key(&PublicPart(&*signer), &spec.name, spec.life_days, now, rng)
+            .and_then(|certificate| {
+                write_certificates(directory, &certificate, &root.certificate)?;
+                Ok(certificate)
+            });
+        match made {
+            Ok(certificate) => Self::assemble(signer, certificate, root.certificate.clone()),
+            Err(error) => {
+                custody::unmake(directory, KEY);
+                Err(error)
+            }
         }
-        write_pair(
-            directory,
-            ISSUING_KEY,
-            ISSUING_CERTIFICATE,
-            &key,
-            certificate.der(),
-        )?;
+    }
+
+    /// Makes the key where it will be used, and the request (`issuing.csr`)
+    /// that is carried to the offline root.
+    ///
+    /// # Errors
+    /// When a file exists, or the system or the token refuses.
+    pub fn request(
+        directory: &Path,
+        key: CaKey,
+        custody: &Custody,
+        rng: &mut (impl CryptoRng + ?Sized),
+    ) -> Result<(), CaError> {
+        files::make_directory(directory)?;
+        let signer = custody::make(directory, KEY, key, custody, rng)?;
+        let mut params = CertificateParams::default();
+        params.distinguished_name = DistinguishedName::new();
+        let pen = Pen::new(&*signer, &anything);
+        let request = params.serialize_request(&pen);
+        let written = match (request, pen.failed()) {
+            (Ok(request), _) => {
+                let pem = files::pem("CERTIFICATE REQUEST", request.der());
+                files::write_new(&directory.join(ISSUING_REQUEST), pem.as_bytes(), 0o644)
+                    .map_err(CaError::from)
+            }
+            (Err(_), Some(Failed::Sign(error))) => Err(error.into()),
+            (Err(source), _) => Err(crypto("make the request")(source)),
+        };
+        if written.is_err() {
+            custody::unmake(directory, KEY);
+        }
+        written
+    }
+
+    /// Puts the certificate that the root signed, and the root's own, beside
+    /// the key that was made by [`IssuingCa::request`].
+    ///
+    /// # Errors
+    /// When they do not belong together, or there are such files already.
+    pub fn install(
+        directory: &Path,
+        certificate: &CertificateDer<'static>,
+        root: &CertificateDer<'static>,
+    ) -> Result<Self, CaError> {
+        let signer = load_signer(directory, KEY, certificate)?;
+        let ca = Self::assemble(signer, certificate.clone(), root.clone())?;
+        write_certificates(directory, certificate, root)?;
         Ok(ca)
     }
 
@@ -114,15 +199,14 @@ impl IssuingCa {
     pub fn load(directory: &Path) -> Result<Self, CaError> {
         let certificate = files::read_certificate(&directory.join(ISSUING_CERTIFICATE))?;
         let root = files::read_certificate(&directory.join(TRUST_ANCHOR))?;
-        let signer = load_signer(directory, ISSUING_KEY, &certificate)?;
+        let signer = load_signer(directory, KEY, &certificate)?;
         Self::assemble(signer, certificate, root)
     }
 
     /// An issuing CA from a signer (a token, say) and the two certificates.
     ///
     /// # Errors
-    /// When the certificate is no CA's, was not signed by the root, or is of a
-    /// kind of key that is not used.
+    /// When the certificate is no CA's, or was not signed by the root.
     pub fn assemble(
         signer: Box<dyn Signer>,
         certificate: CertificateDer<'static>,
@@ -137,42 +221,55 @@ impl IssuingCa {
                 why: error.to_string(),
             })?
             .to_owned();
-        let key = CaKey::of(signer.algorithm()).ok_or_else(|| CaError::Unusable {
-            what: "the issuing CA's key",
-            why: "it is neither ECDSA P-256 nor P-384".to_owned(),
-        })?;
-        let throwaway = key.generate().map_err(crypto("make the throw-away key"))?;
         Ok(Self {
+            pem: files::pem("CERTIFICATE", &certificate),
             signer,
             certificate,
             root,
             anchor,
-            throwaway,
-            key_id: facts.key_id,
-            validity: facts.validity,
-            crl_uri: None,
+            facts,
+            rules: Rules::default(),
+            signed: AtomicU64::new(0),
         })
     }
 
-    /// From now on every certificate says where its revocation list is found.
+    /// From now on certificates are made by these rules.
     ///
     /// # Errors
-    /// When it is not an `http://` URI of at most 512 printable ASCII
-    /// characters. Not `https`: fetching the list must not need a certificate
-    /// that the list itself judges (RFC 5280 section 8).
-    pub fn with_crl_uri(mut self, uri: Option<String>) -> Result<Self, CaError> {
-        let fits = |uri: &str| {
-            uri.len() <= 512
-                && uri.len() > "http://".len()
-                && uri.starts_with("http://")
-                && uri.bytes().all(|byte| byte.is_ascii_graphic())
-        };
-        if let Some(uri) = uri.as_deref().filter(|uri| !fits(uri)) {
-            return Err(CaError::CrlUri {
-                uri: uri.chars().take(80).collect(),
+    /// When a URI is not `http://` with at most 512 printable ASCII characters,
+    /// or shards are asked for that the URI does not tell apart. Not `https`:
+    /// asking for the status must not need a certificate whose status is asked
+    /// for (RFC 5280 section 8).
+    pub fn with_rules(mut self, rules: Rules) -> Result<Self, CaError> {
+        if !(1..=SHARDS_MAX).contains(&rules.shards) {
+            return Err(CaError::Shards {
+                have: rules.shards,
+                max: SHARDS_MAX,
             });
         }
-        self.crl_uri = uri;
+        for (what, uri) in [
+            ("revocation list", &rules.crl_uri),
+            ("OCSP responder", &rules.ocsp_uri),
+        ] {
+            if let Some(uri) = uri.as_deref().filter(|uri| !is_http(uri)) {
+                return Err(CaError::Uri {
+                    what,
+                    uri: uri.chars().take(80).collect(),
+                    wanted: "an http:// URI of at most 512 ASCII characters",
+                });
+            }
+        }
+        if let Some(uri) = rules.crl_uri.as_deref()
+            && rules.shards > 1
+            && !uri.contains("{shard}")
+        {
+            return Err(CaError::Uri {
+                what: "revocation list",
+                uri: uri.chars().take(80).collect(),
+                wanted: "with more than one shard, a URI with {shard} in it",
+            });
+        }
+        self.rules = rules;
         Ok(self)
     }
 
@@ -181,6 +278,12 @@ impl IssuingCa {
     #[must_use]
     pub fn certificate(&self) -> &CertificateDer<'static> {
         &self.certificate
+    }
+
+    /// The same, PEM.
+    #[must_use]
+    pub fn pem(&self) -> &str {
+        &self.pem
     }
 
     /// The root's certificate, DER: what everybody trusts.
@@ -198,48 +301,124 @@ impl IssuingCa {
     /// From when until when it is valid.
     #[must_use]
     pub fn validity(&self) -> (UnixMillis, UnixMillis) {
-        self.validity
+        self.facts.validity
+    }
+
+    /// What its key identifies itself by, in certificates that it signed.
+    #[must_use]
+    pub fn key_id(&self) -> &[u8] {
+        &self.facts.key_id
+    }
+
+    /// What its serial numbers begin with.
+    #[must_use]
+    pub fn tag(&self) -> IssuerTag {
+        let mut tag = IssuerTag::default();
+        for (to, from) in tag.iter_mut().zip(&self.facts.key_id) {
+            *to = *from;
+        }
+        tag
+    }
+
+    /// Its subject, DER.
+    #[must_use]
+    pub fn subject(&self) -> &[u8] {
+        &self.facts.subject
+    }
+
+    /// The kind of its key.
+    #[must_use]
+    pub fn key(&self) -> CaKey {
+        self.signer.kind()
+    }
+
+    /// How its certificates are made.
+    #[must_use]
+    pub fn rules(&self) -> &Rules {
+        &self.rules
+    }
+
+    /// Where the list of a shard is found.
+    #[must_use]
+    pub fn crl_uri(&self, shard: u16) -> Option<String> {
+        let uri = self.rules.crl_uri.as_deref()?;
+        Some(
+            uri.replace("{issuer}", &hex::encode(&self.facts.key_id))
+                .replace("{shard}", &shard.to_string()),
+        )
+    }
+
+    /// Draws the next certificate's serial number, and with it its shard.
+    pub(crate) fn draw_serial(&self, rng: &mut (impl CryptoRng + ?Sized)) -> Serial {
+        let shards = u32::from(self.rules.shards.max(1));
+        let shard = u16::try_from(rng.next_u32() % shards).unwrap_or(0);
+        Serial::draw(self.tag(), shard, rng)
     }
 
     pub(crate) fn signer(&self) -> &dyn Signer {
         &*self.signer
     }
 
-    /// A key of the same kind as the real one, in nobody's trust, gone with the
-    /// process: what the lint looks at is signed with it.
-    pub(crate) fn throwaway(&self) -> &KeyPair {
-        &self.throwaway
-    }
-
-    pub(crate) fn key_id(&self) -> &[u8] {
-        &self.key_id
-    }
-
     pub(crate) fn anchor(&self) -> &TrustAnchor<'static> {
         &self.anchor
     }
 
-    pub(crate) fn crl_uri(&self) -> Option<&str> {
-        self.crl_uri.as_deref()
+    /// As rcgen wants its issuers.
+    pub(crate) fn issuer(&self) -> &CertificateParams {
+        &self.facts.issuer
+    }
+
+    /// Is the signature that was just made one of those that are verified?
+    pub(crate) fn verifies_this_one(&self) -> bool {
+        let before = self.signed.fetch_add(1, Ordering::Relaxed);
+        before.is_multiple_of(self.signer.verified_one_in().max(1))
     }
 }
 
 impl std::fmt::Debug for IssuingCa {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("IssuingCa")
-            .field("key_id", &hex::encode(&self.key_id))
-            .field("crl_uri", &self.crl_uri)
+            .field("key_id", &hex::encode(&self.facts.key_id))
+            .field("rules", &self.rules)
             .finish_non_exhaustive()
     }
 }
 
-struct CaFacts {
-    key_id: Vec<u8>,
-    validity: (UnixMillis, UnixMillis),
+fn is_http(uri: &str) -> bool {
+    uri.len() <= URI_MAX
+        && uri.len() > "http://".len()
+        && uri.starts_with("http://")
+        && uri.bytes().all(|byte| byte.is_ascii_graphic())
+}
+
+fn write_certificates(
+    directory: &Path,
+    certificate: &CertificateDer<'_>,
+    root: &CertificateDer<'static>,
+) -> Result<(), CaError> {
+    // Root and issuing CA may share a directory (a pilot's do).
+    let anchor = directory.join(TRUST_ANCHOR);
+    if files::read_certificate(&anchor).ok().as_ref() != Some(root) {
+        files::write_new(&anchor, files::pem("CERTIFICATE", root).as_bytes(), 0o644)?;
+    }
+    let pem = files::pem("CERTIFICATE", certificate);
+    files::write_new(&directory.join(ISSUING_CERTIFICATE), pem.as_bytes(), 0o644)?;
+    Ok(())
+}
+
+/// What a CA's certificate says, read once.
+pub(crate) struct CaFacts {
+    pub(crate) key_id: Vec<u8>,
+    pub(crate) validity: (UnixMillis, UnixMillis),
+    pub(crate) subject: Vec<u8>,
+    pub(crate) issuer: CertificateParams,
 }
 
 impl CaFacts {
-    fn read(what: &'static str, certificate: &CertificateDer<'_>) -> Result<Self, CaError> {
+    pub(crate) fn read(
+        what: &'static str,
+        certificate: &CertificateDer<'_>,
+    ) -> Result<Self, CaError> {
         let unusable = |why: &str| CaError::Unusable {
             what,
             why: why.to_owned(),
@@ -258,6 +437,11 @@ impl CaFacts {
                 "its key may not sign certificates (keyUsage keyCertSign)",
             ));
         }
+        if CaKey::of(parsed.public_key()).is_none() {
+            return Err(unusable(
+                "its key is neither ECDSA P-256 or P-384 nor RSA of 2048 or 3072 bits",
+            ));
+        }
         let key_id = parsed
             .iter_extensions()
             .find_map(|extension| match extension.parsed_extension() {
@@ -267,12 +451,19 @@ impl CaFacts {
                 _ => None,
             })
             .ok_or_else(|| unusable("it has no subject key identifier"))?;
+        let mut issuer = CertificateParams::default();
+        issuer.distinguished_name = crate::root::name_of(parsed.subject())
+            .ok_or_else(|| unusable("its subject is written in a form that no CA here uses"))?;
+        issuer.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
+        issuer.key_identifier_method = KeyIdMethod::PreSpecified(key_id.clone());
         Ok(Self {
             key_id,
             validity: (
                 instant::from_x509(parsed.validity().not_before.timestamp()),
                 instant::from_x509(parsed.validity().not_after.timestamp()),
             ),
+            subject: parsed.subject().as_raw().to_vec(),
+            issuer,
         })
     }
 }

@@ -1,8 +1,9 @@
 //! The last look at a certificate before the CA's key signs it.
 //!
-//! The certificate is read back from its encoding, as a stranger would, and
-//! compared with what the profile demands: nothing missing, nothing more. It
-//! knows nothing of how the certificate was put together, so that a fault
+//! What is read is the very string of octets that the key is about to sign
+//! (TBSCertificate, RFC 5280 section 4.1.2), as a stranger would read it, and
+//! compared with what the profile demands: nothing missing, nothing more. The
+//! lint knows nothing of how the certificate was put together, so that a fault
 //! there cannot hide here.
 
 use crate::csr::SubjectKey;
@@ -14,9 +15,11 @@ use iryonet_domain::UnixMillis;
 use rcgen::PublicKeyData;
 use std::collections::BTreeSet;
 use std::net::IpAddr;
-use x509_parser::certificate::X509Certificate;
+use x509_parser::certificate::TbsCertificate;
+use x509_parser::der_parser::asn1_rs::Tag;
 use x509_parser::extensions::{DistributionPointName, GeneralName, ParsedExtension, X509Extension};
-use x509_parser::oid_registry as oid;
+use x509_parser::oid_registry::{self as oid, Oid};
+use x509_parser::prelude::FromDer;
 use x509_parser::x509::X509Version;
 
 /// One thing that is wrong with a certificate.
@@ -48,16 +51,6 @@ fn join(findings: &[Finding]) -> String {
     texts.join("; ")
 }
 
-/// A certificate's to-be-signed part that passed. Only [`lint`] makes one.
-#[derive(Debug)]
-pub(crate) struct Linted(Vec<u8>);
-
-impl Linted {
-    pub(crate) fn to_be_signed(&self) -> &[u8] {
-        &self.0
-    }
-}
-
 /// What the certificate has to say.
 pub(crate) struct Wanted<'a> {
     pub(crate) profile: &'a Profile,
@@ -68,9 +61,13 @@ pub(crate) struct Wanted<'a> {
     pub(crate) now: UnixMillis,
 }
 
-/// Checks `draft` (signed by a throw-away key) against all rules.
-pub(crate) fn lint(draft: &[u8], ca: &IssuingCa, wanted: &Wanted<'_>) -> Result<Linted, LintError> {
-    let (rest, certificate) = match x509_parser::parse_x509_certificate(draft) {
+/// Checks what is to be signed against all rules.
+pub(crate) fn lint(
+    to_be_signed: &[u8],
+    ca: &IssuingCa,
+    wanted: &Wanted<'_>,
+) -> Result<(), LintError> {
+    let (rest, certificate) = match TbsCertificate::from_der(to_be_signed) {
         Ok(parsed) => parsed,
         Err(error) => {
             return Err(LintError {
@@ -91,12 +88,13 @@ pub(crate) fn lint(draft: &[u8], ca: &IssuingCa, wanted: &Wanted<'_>) -> Result<
     lint.frame(ca, wanted.serial);
     lint.validity(ca, wanted.now);
     lint.subject(wanted.profile, wanted.key);
-    lint.extensions(ca);
+    lint.key_is_taken(ca, wanted.key);
+    lint.extensions(ca, wanted.serial);
     lint.names(wanted.profile);
     lint.usages(wanted.profile);
     lint.identifiers(ca);
     if lint.findings.is_empty() {
-        Ok(Linted(certificate.tbs_certificate.as_ref().to_vec()))
+        Ok(())
     } else {
         Err(LintError {
             findings: lint.findings,
@@ -105,7 +103,7 @@ pub(crate) fn lint(draft: &[u8], ca: &IssuingCa, wanted: &Wanted<'_>) -> Result<
 }
 
 struct Lint<'a> {
-    certificate: &'a X509Certificate<'a>,
+    certificate: &'a TbsCertificate<'a>,
     findings: Vec<Finding>,
 }
 
@@ -127,29 +125,36 @@ impl Lint<'_> {
         self.want("serial", found == Ok(drawn), || {
             format!("serial {}; {drawn} was drawn", hex::encode(serial))
         });
-        let outer = &certificate.signature_algorithm;
-        let inner = &certificate.tbs_certificate.signature;
-        let strong = [
-            oid::OID_SIG_ECDSA_WITH_SHA256,
-            oid::OID_SIG_ECDSA_WITH_SHA384,
-        ];
+        // Hash and key belong together; the parameters are NULL for RSA and
+        // absent for ECDSA, or some verifiers refuse (RFC 5758 section 3.2).
+        let right = ca.key().signature_algorithm_der();
+        let found = &certificate.signature;
+        let same_id = Oid::from_der(right.get(2..).unwrap_or_default())
+            .is_ok_and(|(_, id)| id == found.algorithm);
+        let wants_null = right.ends_with(&[5, 0]);
+        let same_parameters = match &found.parameters {
+            None => !wants_null,
+            Some(parameters) => wants_null && parameters.tag() == Tag::Null,
+        };
+        self.want("signature-algorithm", same_id && same_parameters, || {
+            format!(
+                "to be signed with {}; an issuing CA with a key of the kind {} signs otherwise",
+                found.algorithm,
+                ca.key()
+            )
+        });
         self.want(
-            "signature-algorithm",
-            outer == inner && strong.contains(&outer.algorithm),
+            "issuer",
+            certificate.issuer().as_raw() == ca.subject(),
             || {
                 format!(
-                    "signed with {}; ECDSA with SHA-256 or SHA-384 is right",
-                    outer.algorithm
+                    "issuer {}; it is not the issuing CA's subject",
+                    certificate.issuer()
                 )
             },
         );
-        let issuer = x509_parser::parse_x509_certificate(ca.certificate())
-            .map(|(_, parsed)| parsed.subject().as_raw() == certificate.issuer().as_raw());
-        self.want("issuer", issuer.unwrap_or(false), || {
-            format!(
-                "issuer {}; it is not the issuing CA's subject",
-                certificate.issuer()
-            )
+        self.want("serial-issuer", drawn.issuer() == Some(ca.tag()), || {
+            format!("serial {drawn} is not one of this issuing CA")
         });
     }
 
@@ -207,7 +212,7 @@ impl Lint<'_> {
             }
             Err(error) => self.want("key", false, || error.to_string()),
         }
-        let unique_ids = &self.certificate.tbs_certificate;
+        let unique_ids = self.certificate;
         self.want(
             "unique-id",
             unique_ids.issuer_uid.is_none() && unique_ids.subject_uid.is_none(),
@@ -215,9 +220,16 @@ impl Lint<'_> {
         );
     }
 
+    fn key_is_taken(&mut self, ca: &IssuingCa, key: &SubjectKey) {
+        let taken = ca.rules().leaf_keys;
+        self.want("key-kind", taken.take(key.kind()), || {
+            format!("its key is {}; this network takes {taken}", key.kind())
+        });
+    }
+
     /// Exactly the extensions of the profile, each once, each as critical as it
     /// has to be.
-    fn extensions(&mut self, ca: &IssuingCa) {
+    fn extensions(&mut self, ca: &IssuingCa, drawn: Serial) {
         let mut wanted = vec![
             (oid::OID_X509_EXT_AUTHORITY_KEY_IDENTIFIER, false),
             (oid::OID_X509_EXT_SUBJECT_KEY_IDENTIFIER, false),
@@ -226,8 +238,13 @@ impl Lint<'_> {
             (oid::OID_X509_EXT_EXTENDED_KEY_USAGE, false),
             (oid::OID_X509_EXT_BASIC_CONSTRAINTS, true),
         ];
-        if ca.crl_uri().is_some() {
+        let crl_uri = ca.crl_uri(drawn.shard());
+        let ocsp_uri = ca.rules().ocsp_uri.as_deref();
+        if crl_uri.is_some() {
             wanted.push((oid::OID_X509_EXT_CRL_DISTRIBUTION_POINTS, false));
+        }
+        if ocsp_uri.is_some() {
+            wanted.push((oid::OID_PKIX_AUTHORITY_INFO_ACCESS, false));
         }
         let extensions = self.certificate.extensions();
         for (id, critical) in &wanted {
@@ -254,7 +271,7 @@ impl Lint<'_> {
                 format!("extension {} has no place in this profile", extension.oid)
             });
         }
-        if let Some(crl_uri) = ca.crl_uri() {
+        if let Some(crl_uri) = crl_uri {
             let holds = self.find(|extension| match extension {
                 ParsedExtension::CRLDistributionPoints(points) => match points.points.as_slice() {
                     [point] => match &point.distribution_point {
@@ -269,6 +286,23 @@ impl Lint<'_> {
             });
             self.want("crl-uri", holds == Some(true), || {
                 format!("its one revocation list is not at {crl_uri}")
+            });
+        }
+        if let Some(ocsp_uri) = ocsp_uri {
+            let holds = self.find(|extension| match extension {
+                ParsedExtension::AuthorityInfoAccess(access) => {
+                    Some(match access.accessdescs.as_slice() {
+                        [one] => {
+                            one.access_method == oid::OID_PKIX_ACCESS_DESCRIPTOR_OCSP
+                                && matches!(one.access_location, GeneralName::URI(uri) if uri == ocsp_uri)
+                        }
+                        _ => false,
+                    })
+                }
+                _ => None,
+            });
+            self.want("ocsp-uri", holds == Some(true), || {
+                format!("its one OCSP responder is not at {ocsp_uri}")
             });
         }
     }

@@ -1,15 +1,19 @@
 //! The offline root: made once, used to make an issuing CA, otherwise kept away
 //! from every network.
 
+use crate::csr::{Csr, KeyKind, SubjectKey};
+use crate::custody::{self, Custody, CustodyError, KeyName, Secret};
 use crate::files::{self, FileError};
 use crate::instant::{self, BACKDATE_MS, DAY_MS, InstantError};
+use crate::issuing::{CaFacts, ISSUING_LIFE_DAYS_MAX};
 use crate::serial::Serial;
-use crate::signer::{CaKey, Signer};
+use crate::signer::{CaKey, Failed, Pen, PublicPart, SignError, Signer, anything};
 use iryonet_domain::UnixMillis;
 use iryonet_domain::text::TextError;
 use rand::CryptoRng;
 use rcgen::{
-    BasicConstraints, CertificateParams, DistinguishedName, DnType, IsCa, KeyPair, KeyUsagePurpose,
+    BasicConstraints, CertificateParams, DistinguishedName, DnType, IsCa, Issuer, KeyUsagePurpose,
+    PublicKeyData,
 };
 use rustls_pki_types::CertificateDer;
 use std::path::Path;
@@ -20,6 +24,39 @@ pub const ROOT_KEY: &str = "root.key";
 pub const ROOT_CERTIFICATE: &str = "root.pem";
 /// The life of a root, in days: twenty years.
 pub const ROOT_LIFE_DAYS: u64 = 7_305;
+
+pub(crate) const KEY: KeyName = KeyName {
+    file: ROOT_KEY,
+    note: "root-key.toml",
+    word: "root",
+};
+
+/// The passphrase of the root's key: from this file, or as a start finds it.
+///
+/// # Errors
+/// When it is nowhere, open to others, or no line of text.
+pub fn passphrase(file: Option<&Path>) -> Result<Secret, CustodyError> {
+    custody::passphrase(KEY, file)
+}
+
+/// The PIN of the token that holds the root's key, likewise.
+///
+/// # Errors
+/// As [`passphrase`].
+pub fn pin(file: Option<&Path>) -> Result<Secret, CustodyError> {
+    custody::pin(KEY, file)
+}
+
+/// How a root is to be made.
+#[derive(Debug, Clone)]
+pub struct RootSpec {
+    /// Its name.
+    pub name: CaName,
+    /// Its kind of key.
+    pub key: CaKey,
+    /// How the key is kept.
+    pub custody: Custody,
+}
 
 /// How a CA is called.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -81,6 +118,12 @@ pub enum CaError {
     /// A file could not be written or read.
     #[error(transparent)]
     File(#[from] FileError),
+    /// The key could not be kept or had.
+    #[error(transparent)]
+    Custody(#[from] CustodyError),
+    /// The key did not sign.
+    #[error(transparent)]
+    Sign(#[from] SignError),
     /// Key and certificate are not a pair.
     #[error(
         "the key and the certificate in {directory} do not belong together; restore the pair that was made together"
@@ -97,13 +140,23 @@ pub enum CaError {
         /// What is wrong with it.
         why: String,
     },
-    /// Not where a revocation list can be found.
-    #[error(
-        "{uri:?} is not where a revocation list can be found; an http:// URI of at most 512 ASCII characters is wanted"
-    )]
-    CrlUri {
+    /// Not where a revocation list can be found, or an OCSP responder.
+    #[error("{uri:?} cannot stand in a certificate as its {what}: {wanted} is wanted")]
+    Uri {
+        /// For what.
+        what: &'static str,
         /// What was given.
         uri: String,
+        /// What would be right.
+        wanted: &'static str,
+    },
+    /// More shards than there may be, or none.
+    #[error("{have} shards of the revocation lists were asked for; 1 to {max} are possible")]
+    Shards {
+        /// Asked for.
+        have: u16,
+        /// Most possible.
+        max: u16,
     },
     /// Encoding or signing failed.
     #[error("cannot {act}")]
@@ -122,52 +175,158 @@ pub struct RootCa {
 }
 
 impl RootCa {
-    /// Makes a root (ECDSA P-384, self-signed, at most one CA below it, twenty
-    /// years) and writes `root.key` (mode 0600) and `root.pem` into `directory`.
+    /// Makes a root (self-signed, at most one CA below it, twenty years) and
+    /// writes `root.key` (unless a token keeps the key), `root-key.toml` and
+    /// `root.pem` into `directory`.
     ///
     /// # Errors
-    /// When either file exists, or the system refuses.
+    /// When one of the files exists, or the system or the token refuses.
     pub fn make(
         directory: &Path,
-        name: &CaName,
+        spec: &RootSpec,
         now: UnixMillis,
         rng: &mut (impl CryptoRng + ?Sized),
     ) -> Result<Self, CaError> {
         let begins = UnixMillis(now.0.saturating_sub(BACKDATE_MS));
-        let mut params = ca_params(name, begins, now.plus_ms(ROOT_LIFE_DAYS * DAY_MS), 1, rng)?;
+        let ends = now.plus_ms(ROOT_LIFE_DAYS * DAY_MS);
+        let mut params = ca_params(spec.name.to_x509()?, begins, ends, 1, rng)?;
         // RFC 5280 section 4.2.1.1 lets a self-signed certificate omit it.
         params.use_authority_key_identifier_extension = false;
-        let key = CaKey::P384
-            .generate()
-            .map_err(crypto("make the root's key"))?;
-        let certificate = params
-            .self_signed(&key)
-            .map_err(crypto("sign the root's certificate"))?;
         files::make_directory(directory)?;
-        write_pair(
-            directory,
-            ROOT_KEY,
-            ROOT_CERTIFICATE,
-            &key,
-            certificate.der(),
-        )?;
-        Ok(Self {
-            signer: Box::new(key),
-            certificate: certificate.into(),
-        })
+        let signer = custody::make(directory, KEY, spec.key, &spec.custody, rng)?;
+        let made = sign_ca(&params, &PublicPart(&*signer), &params, &*signer).and_then(|der| {
+            let pem = files::pem("CERTIFICATE", &der);
+            files::write_new(&directory.join(ROOT_CERTIFICATE), pem.as_bytes(), 0o644)?;
+            Ok(der)
+        });
+        match made {
+            Ok(certificate) => Ok(Self {
+                signer,
+                certificate,
+            }),
+            Err(error) => {
+                custody::unmake(directory, KEY);
+                Err(error)
+            }
+        }
     }
 
     /// Reads a root from its directory.
     ///
     /// # Errors
-    /// When a file is missing, open to others, or the two are not a pair.
+    /// When a file is missing, open to others, does not open with its
+    /// passphrase, or the two are not a pair.
     pub fn load(directory: &Path) -> Result<Self, CaError> {
         let certificate = files::read_certificate(&directory.join(ROOT_CERTIFICATE))?;
-        let signer = load_signer(directory, ROOT_KEY, &certificate)?;
+        let signer = load_signer(directory, KEY, &certificate)?;
         Ok(Self {
             signer,
             certificate,
         })
+    }
+
+    /// Signs an issuing CA's request: the one act for which the root is taken
+    /// out of its safe. Of the request only the key is used.
+    ///
+    /// # Errors
+    /// When the life does not fit into the root's, or the key is none that an
+    /// issuing CA may have.
+    pub fn sign_issuing(
+        &self,
+        request: &Csr,
+        name: &CaName,
+        life_days: u64,
+        now: UnixMillis,
+        rng: &mut (impl CryptoRng + ?Sized),
+    ) -> Result<CertificateDer<'static>, CaError> {
+        let kind = request.key_kind();
+        let fits = match kind {
+            KeyKind::P256 | KeyKind::P384 => true,
+            KeyKind::Rsa { bits } => bits == 2_048 || bits == 3_072,
+        };
+        if !fits {
+            return Err(CaError::Unusable {
+                what: "the issuing CA's request",
+                why: format!(
+                    "its key is {kind}; ECDSA P-256, P-384 and RSA of 2048 or 3072 bits are a CA's"
+                ),
+            });
+        }
+        self.sign_issuing_key(request.key(), name, life_days, now, rng)
+    }
+
+    pub(crate) fn sign_issuing_key(
+        &self,
+        key: &impl PublicKeyData,
+        name: &CaName,
+        life_days: u64,
+        now: UnixMillis,
+        rng: &mut (impl CryptoRng + ?Sized),
+    ) -> Result<CertificateDer<'static>, CaError> {
+        let (facts, begins, ends) = self.issuing_times(life_days, now)?;
+        let params = ca_params(name.to_x509()?, begins, ends, 0, rng)?;
+        sign_ca(&params, key, &facts.issuer, &*self.signer)
+    }
+
+    /// When an issuing CA of so many days would begin and end, if it may.
+    pub(crate) fn issuing_times(
+        &self,
+        life_days: u64,
+        now: UnixMillis,
+    ) -> Result<(CaFacts, UnixMillis, UnixMillis), CaError> {
+        if !(1..=ISSUING_LIFE_DAYS_MAX).contains(&life_days) {
+            return Err(CaError::Life {
+                days: life_days,
+                max: ISSUING_LIFE_DAYS_MAX,
+            });
+        }
+        let facts = CaFacts::read("the root", &self.certificate)?;
+        let begins = UnixMillis(now.0.saturating_sub(BACKDATE_MS)).max(facts.validity.0);
+        let ends = now.plus_ms(life_days * DAY_MS);
+        if ends > facts.validity.1 || begins >= ends {
+            return Err(CaError::OutsideRoot {
+                root_ends_ms: facts.validity.1.0,
+            });
+        }
+        Ok((facts, begins, ends))
+    }
+
+    /// Certifies another root with this one (RFC 4210 section 4.4: "new with
+    /// old" and "old with new"): a letter of introduction, by which whoever
+    /// trusts this one comes to trust the other. It stands in no chain: this
+    /// root has one CA below it, and an issuing CA would be the second. Valid
+    /// until the earlier of both ends.
+    ///
+    /// # Errors
+    /// When the other certificate is no root of a kind that is used.
+    pub fn cross(
+        &self,
+        other: &CertificateDer<'_>,
+        now: UnixMillis,
+        rng: &mut (impl CryptoRng + ?Sized),
+    ) -> Result<CertificateDer<'static>, CaError> {
+        let own = CaFacts::read("this root", &self.certificate)?;
+        let facts = CaFacts::read("the other root", other)?;
+        let unusable = |why: String| CaError::Unusable {
+            what: "the other root",
+            why,
+        };
+        let (_, parsed) = x509_parser::parse_x509_certificate(other)
+            .map_err(|error| unusable(error.to_string()))?;
+        parsed
+            .verify_signature(None)
+            .map_err(|_| unusable("it did not sign itself".to_owned()))?;
+        let key = SubjectKey::read(parsed.public_key()).map_err(|e| unusable(e.to_string()))?;
+        let begins = UnixMillis(now.0.saturating_sub(BACKDATE_MS))
+            .max(own.validity.0)
+            .max(facts.validity.0);
+        let ends = own.validity.1.min(facts.validity.1);
+        if begins >= ends {
+            return Err(unusable("the two roots' times do not overlap".to_owned()));
+        }
+        let mut params = ca_params(facts.issuer.distinguished_name, begins, ends, 0, rng)?;
+        params.key_identifier_method = rcgen::KeyIdMethod::PreSpecified(facts.key_id);
+        sign_ca(&params, &key, &own.issuer, &*self.signer)
     }
 
     /// The root's certificate, DER: what every participant is given to trust.
@@ -185,7 +344,7 @@ impl std::fmt::Debug for RootCa {
 
 /// What root and issuing CA have in common.
 pub(crate) fn ca_params(
-    name: &CaName,
+    name: DistinguishedName,
     begins: UnixMillis,
     ends: UnixMillis,
     path_len: u8,
@@ -195,54 +354,70 @@ pub(crate) fn ca_params(
     params.not_before = instant::to_x509(begins)?;
     params.not_after = instant::to_x509(ends)?;
     params.serial_number = Some(rcgen::SerialNumber::from_slice(
-        Serial::draw(rng).as_bytes(),
+        Serial::draw_for_ca(rng).as_bytes(),
     ));
-    params.distinguished_name = name.to_x509()?;
+    params.distinguished_name = name;
     params.is_ca = IsCa::Ca(BasicConstraints::Constrained(path_len));
     params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
     params.use_authority_key_identifier_extension = true;
     Ok(params)
 }
 
-pub(crate) fn write_pair(
-    directory: &Path,
-    key_name: &str,
-    certificate_name: &str,
-    key: &KeyPair,
-    certificate: &[u8],
-) -> Result<(), CaError> {
-    // The key first: a certificate without its key would be the worse half.
-    let key_pem = zeroize::Zeroizing::new(key.serialize_pem());
-    let key_path = directory.join(key_name);
-    files::write_new(&key_path, key_pem.as_bytes(), 0o600)?;
-    let certificate_path = directory.join(certificate_name);
-    let pem = files::pem("CERTIFICATE", certificate);
-    if let Err(error) = files::write_new(&certificate_path, pem.as_bytes(), 0o644) {
-        // Ours, made a moment ago, and worth nothing without its certificate.
-        let _ = std::fs::remove_file(&key_path);
-        return Err(error.into());
+/// Signs a CA's certificate, its own or another's.
+pub(crate) fn sign_ca(
+    params: &CertificateParams,
+    key: &impl PublicKeyData,
+    issuer: &CertificateParams,
+    signer: &dyn Signer,
+) -> Result<CertificateDer<'static>, CaError> {
+    let pen = Pen::new(signer, &anything);
+    let signed = params.signed_by(key, &Issuer::from_params(issuer, &pen));
+    match (signed, pen.failed()) {
+        (Ok(certificate), _) => Ok(certificate.into()),
+        (Err(_), Some(Failed::Sign(error))) => Err(error.into()),
+        (Err(source), _) => Err(CaError::Crypto {
+            act: "sign the CA's certificate",
+            source,
+        }),
     }
-    Ok(())
+}
+
+/// A name as rcgen writes it, in the very string types that it has.
+pub(crate) fn name_of(name: &x509_parser::x509::X509Name<'_>) -> Option<DistinguishedName> {
+    use rcgen::DnValue;
+    use x509_parser::der_parser::asn1_rs::Tag;
+    let mut out = DistinguishedName::new();
+    for attribute in name.iter_attributes() {
+        let id: Vec<u64> = attribute.attr_type().iter()?.collect();
+        let text = attribute.as_str().ok()?;
+        let value = match attribute.attr_value().tag() {
+            Tag::PrintableString => DnValue::PrintableString(text.try_into().ok()?),
+            Tag::Utf8String => DnValue::Utf8String(text.to_owned()),
+            Tag::Ia5String => DnValue::Ia5String(text.try_into().ok()?),
+            _ => return None,
+        };
+        out.push(DnType::from_oid(&id), value);
+    }
+    Some(out)
 }
 
 pub(crate) fn load_signer(
     directory: &Path,
-    key_name: &str,
+    name: KeyName,
     certificate: &CertificateDer<'_>,
 ) -> Result<Box<dyn Signer>, CaError> {
-    let path = directory.join(key_name);
-    let key = KeyPair::try_from(&files::read_key(&path)?).map_err(crypto("read the CA's key"))?;
+    let signer = custody::load(directory, name)?;
     let (_, parsed) =
         x509_parser::parse_x509_certificate(certificate).map_err(|error| CaError::Unusable {
             what: "the CA's certificate",
             why: error.to_string(),
         })?;
-    if parsed.public_key().raw != rcgen::PublicKeyData::subject_public_key_info(&key) {
+    if parsed.public_key().raw != PublicPart(&*signer).subject_public_key_info() {
         return Err(CaError::NotAPair {
             directory: directory.display().to_string(),
         });
     }
-    Ok(Box::new(key))
+    Ok(signer)
 }
 
 pub(crate) fn crypto(act: &'static str) -> impl FnOnce(rcgen::Error) -> CaError {

@@ -9,14 +9,15 @@
 
 use iryonet_authority::crl::{self, CrlError};
 use iryonet_authority::csr::{CsrError, KeyError, KeyKind};
+use iryonet_authority::custody::CustodyError;
 use iryonet_authority::instant::DAY_MS;
 use iryonet_authority::issue::IssueError;
 use iryonet_authority::issuing::IssuingSpec;
 use iryonet_authority::root::CaError;
 use iryonet_authority::signer::CaKey;
 use iryonet_authority::{
-    CaName, Csr, Issued, IssuingCa, Profile, RevocationReason, Revoked, RootCa, Serial,
-    ServerNames, issue,
+    CaName, Csr, Custody, Issued, IssuingCa, Profile, RevocationReason, Revoked, RootCa, RootSpec,
+    Rules, Serial, ServerNames, issue,
 };
 use iryonet_domain::{
     DeviceId, Identity, InstitutionKind, ParticipantKind, ParticipantNumber, UnixMillis,
@@ -42,11 +43,20 @@ fn name(common_name: &str) -> CaName {
     }
 }
 
+fn root_spec(key: CaKey) -> RootSpec {
+    RootSpec {
+        name: name("iryonet root CA"),
+        key,
+        custody: Custody::PlainFile,
+    }
+}
+
 fn spec(key: CaKey, life_days: u64) -> IssuingSpec {
     IssuingSpec {
         name: name("iryonet issuing CA 1"),
         key,
         life_days,
+        custody: Custody::PlainFile,
     }
 }
 
@@ -59,7 +69,7 @@ fn house() -> House {
     let mut rng = StdRng::from_os_rng();
     let root = RootCa::make(
         &dir.path().join("root"),
-        &name("iryonet root CA"),
+        &root_spec(CaKey::P384),
         now,
         &mut rng,
     )
@@ -72,7 +82,10 @@ fn house() -> House {
         &mut rng,
     )
     .unwrap()
-    .with_crl_uri(Some("http://crl.iryonet.example/0.crl".to_owned()))
+    .with_rules(Rules {
+        crl_uri: Some("http://crl.iryonet.example/0.crl".to_owned()),
+        ..Rules::default()
+    })
     .unwrap();
     House {
         dir,
@@ -338,7 +351,7 @@ fn a_revoked_certificate_is_refused_by_openssl_and_another_is_not() {
         reason: RevocationReason::KeyCompromise,
     };
     let next = house.now.plus_ms(DAY_MS);
-    let list = crl::sign(&house.ca, &[entry], 4_711, house.now, next).unwrap();
+    let list = crl::sign(&house.ca, 0, &[entry], 4_711, house.now, next).unwrap();
     let verdict = house.verify(&revoked, "sslclient", Some(&list.pem));
     assert!(
         !verdict.status.success() && text(&verdict).contains("certificate revoked"),
@@ -359,7 +372,7 @@ fn a_revoked_certificate_is_refused_by_openssl_and_another_is_not() {
         assert!(shown.contains(wanted), "{wanted:?} is not in\n{shown}");
     }
     // An empty list is a list too.
-    let empty = crl::sign(&house.ca, &[], 4_712, house.now, next).unwrap();
+    let empty = crl::sign(&house.ca, 0, &[], 4_712, house.now, next).unwrap();
     let verdict = house.verify(&revoked, "sslclient", Some(&empty.pem));
     assert!(verdict.status.success(), "{}", text(&verdict));
 }
@@ -368,17 +381,17 @@ fn a_revoked_certificate_is_refused_by_openssl_and_another_is_not() {
 fn a_list_that_would_deceive_is_not_signed() {
     let house = house();
     let entry = Revoked {
-        serial: Serial::draw(&mut StdRng::seed_from_u64(1)),
+        serial: Serial::draw(house.ca.tag(), 0, &mut StdRng::seed_from_u64(1)),
         at: house.now,
         reason: RevocationReason::Superseded,
     };
     let next = house.now.plus_ms(DAY_MS);
     assert!(matches!(
-        crl::sign(&house.ca, &[entry, entry], 1, house.now, next),
+        crl::sign(&house.ca, 0, &[entry, entry], 1, house.now, next),
         Err(CrlError::Twice(serial)) if serial == entry.serial
     ));
     assert!(matches!(
-        crl::sign(&house.ca, &[], 1, house.now, house.now),
+        crl::sign(&house.ca, 0, &[], 1, house.now, house.now),
         Err(CrlError::NextUpdate { .. })
     ));
 }
@@ -609,7 +622,10 @@ fn a_ca_of_mixed_up_files_is_not_loaded() {
         house.now,
         &mut house.rng,
     );
-    assert!(matches!(again, Err(CaError::File(_))));
+    assert!(matches!(
+        again,
+        Err(CaError::Custody(CustodyError::File(_)))
+    ));
     std::fs::copy(house.path("issuing/issuing.key"), other.join("issuing.key")).unwrap();
     assert!(matches!(
         IssuingCa::load(&other),
@@ -618,7 +634,7 @@ fn a_ca_of_mixed_up_files_is_not_loaded() {
     // Another root with the same name did not sign it.
     let root = RootCa::make(
         &house.path("root2"),
-        &name("iryonet root CA"),
+        &root_spec(CaKey::P384),
         house.now,
         &mut house.rng,
     )

@@ -7,7 +7,7 @@ use crate::kernel::Kernel;
 use crate::policy::{Op, Tables};
 use iryonet_authority::issuing::IssuingSpec;
 use iryonet_authority::signer::CaKey;
-use iryonet_authority::{CaName, Csr, IssuingCa, Profile as For, RootCa, issue};
+use iryonet_authority::{CaName, Csr, Custody, IssuingCa, Profile as For, RootCa, RootSpec, issue};
 use iryonet_domain::{
     DeviceId, InstitutionKind, ParticipantKind, ParticipantNumber, SitePrefix, UnixMillis,
 };
@@ -146,11 +146,17 @@ pub(crate) fn new_ca(dir: &std::path::Path, now: UnixMillis, rng: &mut StdRng) -
         common_name: common_name.to_owned(),
     };
     let long_ago = UnixMillis(now.0 - 400 * DAY_MS);
-    let root = RootCa::make(dir, &name("root"), long_ago, rng).unwrap();
+    let root_spec = RootSpec {
+        name: name("root"),
+        key: CaKey::P384,
+        custody: Custody::PlainFile,
+    };
+    let root = RootCa::make(dir, &root_spec, long_ago, rng).unwrap();
     let spec = IssuingSpec {
         name: name("issuing"),
         key: CaKey::P256,
         life_days: 2_000,
+        custody: Custody::PlainFile,
     };
     IssuingCa::make(&root, dir, &spec, long_ago, rng).unwrap()
 }

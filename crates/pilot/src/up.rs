@@ -138,6 +138,8 @@ fn authorities(plan: &Plan, operator: &Operator) -> Result<String, PilotError> {
         .program()
         .args(["authority", "init-root", "--out"])
         .path(&root)
+        // A pilot's keys lie in its run directory and end with it.
+        .arg("--plain-key")
         .args(["--name", &format!("iryonet pilot root ({name})")])
         .run("making the root CA")?;
     operator
@@ -146,6 +148,7 @@ fn authorities(plan: &Plan, operator: &Operator) -> Result<String, PilotError> {
         .path(&root)
         .arg("--out")
         .path(&plan.path("issuing"))
+        .arg("--plain-key")
         .args(["--name", &format!("iryonet pilot institutions ({name})")])
         .run("making the issuing CA")?;
     let config = files::center(plan)?;

@@ -12,7 +12,9 @@
 
 use iryonet_authority::issuing::IssuingSpec;
 use iryonet_authority::signer::CaKey;
-use iryonet_authority::{CaName, Csr, IssuingCa, Profile as For, RootCa, ServerNames, issue};
+use iryonet_authority::{
+    CaName, Csr, Custody, IssuingCa, Profile as For, RootCa, RootSpec, ServerNames, issue,
+};
 use iryonet_domain::{
     AgreementId, Circuit, DeviceId, Endpoint, InstitutionKind, LineId, LineKind, NetworkPrefix,
     ParticipantKind, ParticipantNumber, Protocol, ServiceId, TrafficClass, UnixMillis,
@@ -178,11 +180,17 @@ impl Authority {
             common_name: common_name.to_owned(),
         };
         let long_ago = UnixMillis(now.0 - 40 * DAY_MS);
-        let root = RootCa::make(dir, &name("root"), long_ago, &mut rng).unwrap();
+        let root_spec = RootSpec {
+            name: name("root"),
+            key: CaKey::P384,
+            custody: Custody::PlainFile,
+        };
+        let root = RootCa::make(dir, &root_spec, long_ago, &mut rng).unwrap();
         let spec = IssuingSpec {
             name: name("issuing"),
             key: CaKey::P256,
             life_days: 2_000,
+            custody: Custody::PlainFile,
         };
         let ca = IssuingCa::make(&root, dir, &spec, long_ago, &mut rng).unwrap();
         Self { ca, rng, now }

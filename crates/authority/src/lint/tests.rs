@@ -1,25 +1,26 @@
 //! Each rule is broken once on purpose, and has to be found.
 
 use super::*;
-use crate::csr::Csr;
+use crate::csr::{Csr, LeafKeys};
+use crate::custody::Custody;
 use crate::issue::{IssueError, params, sign_linted};
-use crate::issuing::{ISSUING_KEY, IssuingSpec};
+use crate::issuing::{ISSUING_KEY, IssuingSpec, Rules};
 use crate::profile::ServerNames;
-use crate::root::{CaName, RootCa};
-use crate::signer::{CaKey, Signer};
+use crate::root::{CaName, RootCa, RootSpec};
+use crate::signer::{CaKey, MemorySigner, SignError, Signer};
 use iryonet_domain::{DeviceId, ParticipantNumber};
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 use rcgen::{
     BasicConstraints, CertificateParams, CrlDistributionPoint, CustomExtension, DnType,
     ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose, SanType, SerialNumber,
-    SignatureAlgorithm, SigningKey,
 };
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 const NOW: UnixMillis = UnixMillis(1_790_000_000_000);
-const CRL: &str = "http://crl.iryonet.example/0.crl";
+const CRL: &str = "http://crl.iryonet.example/{shard}.crl";
+const OCSP: &str = "http://ocsp.iryonet.example/";
 
 struct House {
     _dir: tempfile::TempDir,
@@ -28,25 +29,20 @@ struct House {
 }
 
 /// The real key, counting how often it is used.
-struct Counting(KeyPair, Arc<AtomicUsize>);
+struct Counting(MemorySigner, Arc<AtomicUsize>);
 
-impl PublicKeyData for Counting {
-    fn der_bytes(&self) -> &[u8] {
-        self.0.der_bytes()
+impl Signer for Counting {
+    fn kind(&self) -> CaKey {
+        self.0.kind()
     }
-    fn algorithm(&self) -> &'static SignatureAlgorithm {
-        PublicKeyData::algorithm(&self.0)
+    fn public_key(&self) -> &[u8] {
+        self.0.public_key()
     }
-}
-
-impl SigningKey for Counting {
-    fn sign(&self, message: &[u8]) -> Result<Vec<u8>, rcgen::Error> {
+    fn sign(&self, message: &[u8]) -> Result<Vec<u8>, SignError> {
         self.1.fetch_add(1, Ordering::SeqCst);
         self.0.sign(message)
     }
 }
-
-impl Signer for Counting {}
 
 fn ca_name(common_name: &str) -> CaName {
     CaName {
@@ -58,24 +54,35 @@ fn ca_name(common_name: &str) -> CaName {
 fn house() -> House {
     let dir = tempfile::tempdir().unwrap();
     let mut rng = StdRng::seed_from_u64(1);
-    let root = RootCa::make(&dir.path().join("root"), &ca_name("root"), NOW, &mut rng).unwrap();
+    let root_spec = RootSpec {
+        name: ca_name("root"),
+        key: CaKey::P384,
+        custody: Custody::PlainFile,
+    };
+    let root = RootCa::make(&dir.path().join("root"), &root_spec, NOW, &mut rng).unwrap();
     let at = dir.path().join("issuing");
     let spec = IssuingSpec {
         name: ca_name("issuing"),
         key: CaKey::P256,
         life_days: 2_000,
+        custody: Custody::PlainFile,
     };
     let ca = IssuingCa::make(&root, &at, &spec, NOW, &mut rng).unwrap();
     let signatures = Arc::new(AtomicUsize::new(0));
     let pem = std::fs::read_to_string(at.join(ISSUING_KEY)).unwrap();
-    let counting = Counting(KeyPair::from_pem(&pem).unwrap(), signatures.clone());
+    let signer = MemorySigner::new(KeyPair::from_pem(&pem).unwrap()).unwrap();
+    let counting = Counting(signer, signatures.clone());
     let ca = IssuingCa::assemble(
         Box::new(counting),
         ca.certificate().clone(),
         root.certificate().clone(),
     )
     .unwrap()
-    .with_crl_uri(Some(CRL.to_owned()))
+    .with_rules(Rules {
+        crl_uri: Some(CRL.to_owned()),
+        ocsp_uri: Some(OCSP.to_owned()),
+        ..Rules::default()
+    })
     .unwrap();
     House {
         _dir: dir,
@@ -114,27 +121,27 @@ fn gateway() -> Profile {
     }
 }
 
-fn serial() -> Serial {
-    Serial::draw(&mut StdRng::seed_from_u64(2))
+fn serial(house: &House) -> Serial {
+    Serial::draw(house.ca.tag(), 0, &mut StdRng::seed_from_u64(2))
 }
 
-fn wanted<'a>(profile: &'a Profile, csr: &'a Csr) -> Wanted<'a> {
+fn wanted<'a>(house: &House, profile: &'a Profile, csr: &'a Csr) -> Wanted<'a> {
     Wanted {
         profile,
         key: csr.key(),
-        serial: serial(),
+        serial: serial(house),
         now: NOW,
     }
 }
 
 fn good(house: &House, profile: &Profile) -> CertificateParams {
-    let serial = serial();
+    let serial = serial(house);
     let validity = (NOW, NOW.plus_ms(365 * DAY_MS));
     params(&house.ca, profile, serial, validity).unwrap()
 }
 
 fn findings(house: &House, profile: &Profile, params: &CertificateParams) -> Vec<&'static str> {
-    match sign_linted(&house.ca, &wanted(profile, &csr()), params) {
+    match sign_linted(&house.ca, &wanted(house, profile, &csr()), params) {
         Ok(_) => Vec::new(),
         Err(IssueError::Lint(error)) => error.findings.iter().map(|f| f.rule).collect(),
         Err(other) => panic!("not a finding: {other}"),
@@ -241,6 +248,14 @@ const FAULTS: &[Fault] = &[
         p.crl_distribution_points.extend(more);
     }),
     ("extension", |p| p.crl_distribution_points.clear()),
+    ("ocsp-uri", |p| {
+        let elsewhere = b"\x30\x12\x30\x10\x06\x08\x2b\x06\x01\x05\x05\x07\x30\x01\x86\x04h://";
+        p.custom_extensions = vec![CustomExtension::from_oid_content(
+            &[1, 3, 6, 1, 5, 5, 7, 1, 1],
+            elsewhere.to_vec(),
+        )];
+    }),
+    ("extension", |p| p.custom_extensions.clear()),
     ("subject-key-identifier", |p| {
         p.key_identifier_method = rcgen::KeyIdMethod::PreSpecified(vec![1]);
     }),
@@ -290,50 +305,94 @@ fn another_key_another_issuer_or_another_algorithm_is_found() {
     let params = good(&house, &hospital());
     let (ours, theirs) = (csr(), csr());
     let rules = |draft: &[u8], key: &Csr| -> Vec<&'static str> {
-        match lint(draft, &house.ca, &wanted(&hospital(), key)) {
-            Ok(_) => Vec::new(),
+        match lint(draft, &house.ca, &wanted(&house, &hospital(), key)) {
+            Ok(()) => Vec::new(),
             Err(error) => error.findings.iter().map(|f| f.rule).collect(),
         }
     };
-    let issuer = Issuer::from_ca_cert_der(house.ca.certificate(), house.ca.throwaway()).unwrap();
-    let draft = params.signed_by(ours.key(), &issuer).unwrap();
-    assert_eq!(rules(draft.der(), &ours), Vec::<&str>::new());
-    assert_eq!(rules(draft.der(), &theirs), ["key"]);
+    let drafted = |issuer: &Issuer<'_, KeyPair>| {
+        let whole = params.signed_by(ours.key(), issuer).unwrap();
+        let (_, read) = x509_parser::parse_x509_certificate(whole.der()).unwrap();
+        read.tbs_certificate.as_ref().to_vec()
+    };
+    let own = |key| Issuer::from_ca_cert_der(house.ca.certificate(), key).unwrap();
+    let draft = drafted(&own(KeyPair::generate().unwrap()));
+    assert_eq!(rules(&draft, &ours), Vec::<&str>::new());
+    assert_eq!(rules(&draft, &theirs), ["key"]);
 
     let stranger = Issuer::new(CertificateParams::default(), KeyPair::generate().unwrap());
-    let draft = params.signed_by(ours.key(), &stranger).unwrap();
     assert_eq!(
-        rules(draft.der(), &ours),
+        rules(&drafted(&stranger), &ours),
         ["issuer", "authority-key-identifier"]
     );
 
-    let ed25519 = KeyPair::generate_for(&rcgen::PKCS_ED25519).unwrap();
-    let issuer = Issuer::from_ca_cert_der(house.ca.certificate(), ed25519).unwrap();
-    let draft = params.signed_by(ours.key(), &issuer).unwrap();
-    assert_eq!(rules(draft.der(), &ours), ["signature-algorithm"]);
+    // Another algorithm, and one whose hash does not fit the CA's key.
+    for kind in [
+        &rcgen::PKCS_ED25519,
+        &rcgen::PKCS_ECDSA_P384_SHA384,
+        &rcgen::PKCS_RSA_SHA256,
+    ] {
+        let draft = drafted(&own(KeyPair::generate_for(kind).unwrap()));
+        assert_eq!(rules(&draft, &ours), ["signature-algorithm"]);
+    }
 
+    let mut longer = draft.clone();
+    longer.push(0);
+    assert_eq!(rules(&longer, &ours), ["encoding"]);
     assert_eq!(rules(b"\x30\x03\x01\x01\x00", &ours), ["encoding"]);
 }
 
 #[test]
-fn a_broken_signer_hands_out_nothing() {
-    struct Broken(KeyPair);
-    impl PublicKeyData for Broken {
-        fn der_bytes(&self) -> &[u8] {
-            self.0.der_bytes()
-        }
-        fn algorithm(&self) -> &'static SignatureAlgorithm {
-            PublicKeyData::algorithm(&self.0)
-        }
+fn a_serial_of_another_issuing_ca_is_found() {
+    let house = house();
+    let (profile, csr) = (hospital(), csr());
+    let foreign = Serial::draw([9, 9, 9], 0, &mut StdRng::seed_from_u64(2));
+    let params = params(&house.ca, &profile, foreign, (NOW, NOW.plus_ms(DAY_MS))).unwrap();
+    let wanted = Wanted {
+        serial: foreign,
+        ..wanted(&house, &profile, &csr)
+    };
+    match sign_linted(&house.ca, &wanted, &params) {
+        Err(IssueError::Lint(error)) => assert_eq!(error.findings[0].rule, "serial-issuer"),
+        other => panic!("{other:?}"),
     }
-    impl SigningKey for Broken {
-        fn sign(&self, _: &[u8]) -> Result<Vec<u8>, rcgen::Error> {
+}
+
+#[test]
+fn a_key_that_the_network_does_not_take_is_found_even_where_nobody_asked() {
+    let house = house();
+    let only_p384 = Rules {
+        leaf_keys: LeafKeys {
+            p256: false,
+            p384: true,
+            rsa_bits_max: None,
+        },
+        ..house.ca.rules().clone()
+    };
+    let house = House {
+        ca: house.ca.with_rules(only_p384).unwrap(),
+        ..house
+    };
+    let found = findings(&house, &hospital(), &good(&house, &hospital()));
+    assert_eq!(found, ["key-kind"]);
+}
+
+#[test]
+fn a_broken_signer_hands_out_nothing() {
+    struct Broken(MemorySigner);
+    impl Signer for Broken {
+        fn kind(&self) -> CaKey {
+            self.0.kind()
+        }
+        fn public_key(&self) -> &[u8] {
+            self.0.public_key()
+        }
+        fn sign(&self, _: &[u8]) -> Result<Vec<u8>, SignError> {
             self.0.sign(b"something else")
         }
     }
-    impl Signer for Broken {}
     let house = house();
-    let key = KeyPair::generate().unwrap();
+    let key = MemorySigner::new(KeyPair::generate().unwrap()).unwrap();
     let ca = IssuingCa::assemble(
         Box::new(Broken(key)),
         house.ca.certificate().clone(),

@@ -159,10 +159,17 @@ impl Region {
     fn keys(&self) -> Result<(), RevokeError> {
         let path = |name: &str| self.folder.path().join(name);
         let shown = |name: &str| path(name).display().to_string();
-        self.iryonet(&["authority", "init-root", "--out", &shown("root")])?;
+        self.iryonet(&[
+            "authority",
+            "init-root",
+            "--plain-key",
+            "--out",
+            &shown("root"),
+        ])?;
         self.iryonet(&[
             "authority",
             "init-issuing",
+            "--plain-key",
             "--root",
             &shown("root"),
             "--out",

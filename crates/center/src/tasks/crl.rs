@@ -87,6 +87,7 @@ pub(crate) fn make(
         .collect::<Result<Vec<_>, MakeCrlError>>()?;
     let made = iryonet_authority::crl::sign(
         issuing,
+        0,
         &revoked,
         now.0.max(not_below),
         now,

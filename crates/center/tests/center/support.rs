@@ -7,7 +7,7 @@ use hyper::{Method, StatusCode, header};
 use hyper_util::rt::TokioIo;
 use iryonet_authority::issuing::IssuingSpec;
 use iryonet_authority::signer::CaKey;
-use iryonet_authority::{CaName, IssuingCa, RootCa};
+use iryonet_authority::{CaName, Custody, IssuingCa, RootCa, RootSpec};
 use iryonet_center::client::{ClientError, OperatorClient};
 use iryonet_center::{Config, Running};
 use iryonet_domain::{Actor, UnixMillis};
@@ -79,11 +79,17 @@ pub(crate) fn make_ca(root_dir: &Path, issuing_dir: &Path) -> IssuingCa {
         organisation: "iryonet test".into(),
         common_name: common_name.into(),
     };
-    let root = RootCa::make(root_dir, &name("root"), now(), &mut rand::rng()).unwrap();
+    let root_spec = RootSpec {
+        name: name("root"),
+        key: CaKey::P384,
+        custody: Custody::PlainFile,
+    };
+    let root = RootCa::make(root_dir, &root_spec, now(), &mut rand::rng()).unwrap();
     let spec = IssuingSpec {
         name: name("issuing"),
         key: CaKey::P256,
         life_days: 2_922,
+        custody: Custody::PlainFile,
     };
     IssuingCa::make(&root, issuing_dir, &spec, now(), &mut rand::rng()).unwrap()
 }

@@ -8,7 +8,9 @@
 
 use iryonet_authority::issuing::IssuingSpec;
 use iryonet_authority::signer::CaKey;
-use iryonet_authority::{CaName, Csr, IssuingCa, Profile as For, RootCa, ServerNames, issue};
+use iryonet_authority::{
+    CaName, Csr, Custody, IssuingCa, Profile as For, RootCa, RootSpec, ServerNames, issue,
+};
 use iryonet_domain::{DeviceId, InstitutionKind, ParticipantKind, ParticipantNumber, UnixMillis};
 use iryonet_tls::{Clock, HandshakeLimits, LocalIdentity, TrustRoots};
 use rand::SeedableRng;
@@ -58,11 +60,17 @@ impl Net {
             common_name: common_name.to_owned(),
         };
         let long_ago = UnixMillis(now.0 - 400 * DAY_MS);
-        let root = RootCa::make(&dir.path().join("ca"), &name("root"), long_ago, &mut rng).unwrap();
+        let root_spec = RootSpec {
+            name: name("root"),
+            key: CaKey::P384,
+            custody: Custody::PlainFile,
+        };
+        let root = RootCa::make(&dir.path().join("ca"), &root_spec, long_ago, &mut rng).unwrap();
         let spec = IssuingSpec {
             name: name("issuing"),
             key: CaKey::P256,
             life_days: 2_000,
+            custody: Custody::PlainFile,
         };
         let ca = IssuingCa::make(&root, &dir.path().join("ca"), &spec, long_ago, &mut rng).unwrap();
         Self { dir, ca, now, rng }
