@@ -35,6 +35,19 @@ for want in "${wants[@]}"; do
   esac
 done
 
+# A PostgreSQL server of version 15 or later: Debian keeps its programs out of
+# the path. The tests start their own, in a folder of their own.
+has_postgres() {
+  command -v postgres >/dev/null && return
+  local programs
+  for programs in /usr/lib/postgresql/*/bin; do
+    local version="${programs#/usr/lib/postgresql/}"
+    [ -x "$programs/postgres" ] && [ "${version%/bin}" -ge 15 ] && return
+  done
+  return 1
+}
+if [ "$scope" = all ] && ! has_postgres; then missing+=(postgresql); fi
+
 # The compiler for eBPF: Debian's (first choice), or a rustup nightly with rust-src.
 has_debian_bpf() {
   [ -x /usr/bin/rustc ] &&
@@ -75,6 +88,7 @@ if [ "${#missing[@]}" -gt 0 ]; then
   done
   if [ "${#install[@]}" -gt 0 ]; then
     had_nginx=; command -v nginx >/dev/null && had_nginx=yes
+    had_postgres=; has_postgres && had_postgres=yes
     say "installing: ${install[*]}"
     root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${install[@]}" >/dev/null
     # The pilot starts servers of its own, in its own namespaces. The one that
@@ -82,6 +96,13 @@ if [ "${#missing[@]}" -gt 0 ]; then
     if [ -z "$had_nginx" ] && command -v nginx >/dev/null && [ -d /run/systemd/system ]; then
       say "stopping and disabling the nginx service that the package started"
       root systemctl disable --now nginx >/dev/null 2>&1 || true
+    fi
+    if [ -z "$had_postgres" ] && has_postgres; then
+      say "stopping and disabling the postgresql service that the package started"
+      root service postgresql stop >/dev/null 2>&1 || true
+      if [ -d /run/systemd/system ]; then
+        root systemctl disable postgresql >/dev/null 2>&1 || true
+      fi
     fi
   fi
   if [ "${#unknown[@]}" -gt 0 ]; then

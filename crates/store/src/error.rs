@@ -1,8 +1,10 @@
 //! What can go wrong with a store. Not a refusal: a refusal is an outcome.
 
+use crate::sql::{Failure, FailureKind};
 use iryonet_registry::{ApplyError, ViewError};
 
-/// Why a store could not do its work. Nothing was written.
+/// Why a store could not do its work. Nothing was written, unless it is said
+/// that this is not known ([`StoreError::OutcomeUnknown`]).
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// The disk is full.
@@ -46,12 +48,46 @@ pub enum StoreError {
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
     },
+    /// The home cannot be reached, or was lost before anything was committed.
+    #[error("{home} cannot be reached; it was to {doing}, and nothing was done: repeat it")]
+    Unreachable {
+        /// Server.
+        home: String,
+        /// What it was to do.
+        doing: String,
+        /// What the system says.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// The connection broke while an act was being committed, and the home
+    /// cannot be asked whether it was.
+    #[error(
+        "the connection to {home} broke while an act was made durable, and it cannot be asked now: the act may be done or not. Do not repeat it before you have looked{}",
+        entry.map_or_else(String::new, |sequence| format!(" whether ledger entry {sequence} is there and is yours"))
+    )]
+    OutcomeUnknown {
+        /// Server.
+        home: String,
+        /// The ledger entry that tells, where the act has one.
+        entry: Option<u64>,
+        /// What the system says.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
     /// What is kept cannot be read as what it should be.
     #[error("{home} holds something that should not be there: {what}")]
     Damaged {
         /// File or server.
         home: String,
         /// What and where.
+        what: String,
+    },
+    /// A server that the registry is not to be kept on as it is.
+    #[error("{home} cannot be used: {what}")]
+    Unfit {
+        /// Server.
+        home: String,
+        /// What is wrong and what would be right.
         what: String,
     },
     /// Made by a later release.
@@ -95,6 +131,31 @@ impl StoreError {
         Self::GivenUp(reason.to_string(), Some(Box::new(reason)))
     }
 
+    /// What a driver says, in the words of the trait.
+    pub(crate) fn from_failure(home: &str, doing: &str, failure: Failure) -> Self {
+        let home = home.to_owned();
+        let doing = doing.to_owned();
+        let source = failure.source;
+        match failure.kind {
+            FailureKind::Full => Self::Full { home, source },
+            FailureKind::Busy => Self::Busy { home, doing },
+            FailureKind::Damaged => Self::Damaged {
+                home,
+                what: format!("while it was to {doing}: {source}"),
+            },
+            FailureKind::Lost => Self::Unreachable {
+                home,
+                doing,
+                source,
+            },
+            FailureKind::Again | FailureKind::Other => Self::Home {
+                home,
+                doing,
+                source,
+            },
+        }
+    }
+
     /// The store's own error, where it went through the registry and back.
     pub(crate) fn flatten(self) -> Self {
         match self {
@@ -113,7 +174,7 @@ impl StoreError {
     pub fn is_temporary(&self) -> bool {
         matches!(
             self,
-            Self::Full { .. } | Self::Busy { .. } | Self::Home { .. }
+            Self::Full { .. } | Self::Busy { .. } | Self::Home { .. } | Self::Unreachable { .. }
         )
     }
 }

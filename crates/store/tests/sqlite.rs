@@ -24,7 +24,7 @@ fn open() -> (Arc<dyn Store>, tempfile::TempDir) {
     (Arc::new(store), directory)
 }
 
-conformance_suite!(open);
+conformance_suite!(open, random_histories: 96);
 
 #[test]
 fn the_file_and_its_companions_are_readable_by_their_owner_only() {
@@ -350,7 +350,7 @@ fn a_file_of_an_earlier_layout_is_brought_up_to_date_with_all_that_it_holds() {
     let old = directory.path().join("old.db");
     let connection = rusqlite::Connection::open(&old).unwrap();
     connection
-        .execute_batch(include_str!("../src/sqlite/schema.sql"))
+        .execute_batch(include_str!("../src/sqlite/layout-1.sql"))
         .unwrap();
     connection
         .execute("ATTACH ?1 AS new", [new.to_str().unwrap()])

@@ -19,6 +19,7 @@
 
 pub mod client;
 pub mod clock;
+pub mod database;
 pub mod error;
 pub mod identity;
 pub mod profile;
@@ -30,6 +31,7 @@ mod verifier;
 
 pub use client::{Connector, Expect, client_config, enrolment_client_config};
 pub use clock::Clock;
+pub use database::DatabaseConnector;
 pub use error::{ConfigError, HandshakeError, Reason, Refusal};
 pub use identity::{LocalIdentity, TrustRoots};
 pub use profile::Profile;

@@ -5,21 +5,16 @@
 //! begins as a reader and turns writer fails with "database is locked" instead
 //! of waiting); a few readers beside it, each on the state of one moment.
 
+mod driver;
 mod migrate;
-mod pool;
-mod reader;
-mod rows;
-mod session;
-mod side;
-mod tables;
-mod view;
 
 use crate::error::StoreError;
+use crate::home::Session;
+use crate::pool::Pool;
 use crate::store::{Act, Look, Store};
+use driver::{SqliteDriver, failure};
 use iryonet_domain::UnixMillis;
-use pool::Pool;
 use rusqlite::{Connection, OpenFlags};
-use session::Session;
 use std::path::{Path, PathBuf};
 
 /// How to open the file.
@@ -36,21 +31,13 @@ pub struct SqliteOptions {
     pub clock: fn() -> UnixMillis,
 }
 
-/// What the system's clock says.
-fn system_clock() -> UnixMillis {
-    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-    UnixMillis(since.map_or(0, |since| {
-        u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
-    }))
-}
-
 impl Default for SqliteOptions {
     fn default() -> Self {
         Self {
             wait_ms: 10_000,
             readers: 4,
             max_pages: None,
-            clock: system_clock,
+            clock: crate::system_clock,
         }
     }
 }
@@ -60,8 +47,8 @@ impl Default for SqliteOptions {
 pub struct SqliteStore {
     home: String,
     clock: fn() -> UnixMillis,
-    writer: Pool,
-    readers: Pool,
+    writer: Pool<Connection>,
+    readers: Pool<Connection>,
 }
 
 impl SqliteStore {
@@ -151,16 +138,27 @@ impl SqliteStore {
     }
 }
 
+impl SqliteStore {
+    fn lend<'p>(
+        &self,
+        pool: &'p Pool<Connection>,
+    ) -> Result<crate::pool::Lent<'p, Connection>, StoreError> {
+        pool.lend(&self.home)?
+            .map_err(|error| classify(&self.home, "open another connection", error))
+    }
+}
+
 impl Store for SqliteStore {
     fn write(&self, act: &mut Act<'_>) -> Result<(), StoreError> {
-        let mut lent = self.writer.lend(&self.home)?;
-        let connection = lent.connection();
+        let lent = self.lend(&self.writer)?;
+        let connection = lent.get();
         connection
             .execute_batch("BEGIN IMMEDIATE")
             .map_err(|error| classify(&self.home, "begin an act", error))?;
-        let mut session = Session::new(connection, &self.home, (self.clock)());
+        let driver = SqliteDriver(connection);
+        let mut session = Session::new(&driver, &self.home, (self.clock)());
         let done = act(&mut session).and_then(|()| {
-            session.whole()?;
+            session.finish()?;
             connection
                 .execute_batch("COMMIT")
                 .map_err(|error| classify(&self.home, "make an act durable", error))
@@ -174,18 +172,28 @@ impl Store for SqliteStore {
     }
 
     fn read(&self, look: &mut Look<'_>) -> Result<(), StoreError> {
-        let mut lent = self.readers.lend(&self.home)?;
-        let connection = lent.connection();
+        let lent = self.lend(&self.readers)?;
+        let connection = lent.get();
         connection
             .execute_batch("BEGIN")
             .map_err(|error| classify(&self.home, "begin to read", error))?;
-        let session = Session::new(connection, &self.home, (self.clock)());
+        let driver = SqliteDriver(connection);
+        let session = Session::new(&driver, &self.home, (self.clock)());
         // The first look fixes the moment that all others see.
         let done = crate::store::Reader::tip(&session).and_then(|_| look(&session));
         if !undo(connection) {
             lent.discard();
         }
         done.map_err(StoreError::flatten)
+    }
+}
+
+/// One that a panic left within a transaction is closed, which undoes it.
+impl crate::pool::Pooled for Connection {
+    type Error = rusqlite::Error;
+
+    fn is_usable(&self) -> bool {
+        self.is_autocommit()
     }
 }
 
@@ -231,34 +239,5 @@ fn connect(path: &Path, options: &SqliteOptions) -> rusqlite::Result<Connection>
 
 /// What SQLite says, in the words of the trait.
 pub(crate) fn classify(home: &str, doing: &str, error: rusqlite::Error) -> StoreError {
-    let home = home.to_owned();
-    match error.sqlite_error_code() {
-        Some(rusqlite::ErrorCode::DiskFull) => StoreError::Full {
-            home,
-            source: Box::new(error),
-        },
-        Some(rusqlite::ErrorCode::DatabaseBusy | rusqlite::ErrorCode::DatabaseLocked) => {
-            StoreError::Busy {
-                home,
-                doing: doing.to_owned(),
-            }
-        }
-        Some(rusqlite::ErrorCode::DatabaseCorrupt | rusqlite::ErrorCode::NotADatabase) => {
-            StoreError::Damaged {
-                home,
-                what: error.to_string(),
-            }
-        }
-        _ if matches!(error, rusqlite::Error::FromSqlConversionFailure(..)) => {
-            StoreError::Damaged {
-                home,
-                what: format!("while it was to {doing}: {error}"),
-            }
-        }
-        _ => StoreError::Home {
-            home,
-            doing: doing.to_owned(),
-            source: Box::new(error),
-        },
-    }
+    StoreError::from_failure(home, doing, failure(error))
 }

@@ -21,7 +21,7 @@ use std::sync::Arc;
 /// must outlive it.
 #[macro_export]
 macro_rules! conformance_suite {
-    ($open:expr) => {
+    ($open:expr, random_histories: $cases:expr) => {
         $crate::conformance_suite!(@ $open,
             an_institution_lives_through_its_whole_life,
             what_is_refused_is_recorded_and_changes_nothing,
@@ -54,7 +54,7 @@ macro_rules! conformance_suite {
 
         #[test]
         fn random_acts_give_what_the_plain_statement_gives() {
-            $crate::conformance::random_acts_give_what_the_plain_statement_gives(&$open);
+            $crate::conformance::random_acts_give_what_the_plain_statement_gives(&$open, $cases);
         }
     };
     (@@ $module:ident, $open:expr, $($name:ident),+) => {
@@ -802,11 +802,14 @@ pub(crate) fn a_network_is_founded_once(store: Home) {
 
 /// The store against the plain statement: the same random acts, the same
 /// outcomes, the same tables, by every way to look at them.
-pub(crate) fn random_acts_give_what_the_plain_statement_gives<K>(open: &dyn Fn() -> (Home, K)) {
+pub(crate) fn random_acts_give_what_the_plain_statement_gives<K>(
+    open: &dyn Fn() -> (Home, K),
+    cases: u32,
+) {
     // Always the same acts: a failure here is there again the next time.
     let mut runner = TestRunner::new_with_rng(
         Config {
-            cases: 96,
+            cases,
             failure_persistence: None,
             ..Config::default()
         },

@@ -1,27 +1,34 @@
 //! A few connections, lent one by one, waited for with a limit.
 
-use super::classify;
 use crate::error::StoreError;
-use rusqlite::Connection;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-type Opener = Box<dyn Fn() -> rusqlite::Result<Connection> + Send + Sync>;
+/// A connection of some database.
+pub(crate) trait Pooled {
+    /// Why none could be opened.
+    type Error;
 
-pub(super) struct Pool {
+    /// May it be lent again?
+    fn is_usable(&self) -> bool;
+}
+
+type Opener<C> = Box<dyn Fn() -> Result<C, <C as Pooled>::Error> + Send + Sync>;
+
+pub(crate) struct Pool<C: Pooled> {
     size: usize,
     wait_ms: u64,
-    open: Opener,
-    state: Mutex<State>,
+    open: Opener<C>,
+    state: Mutex<State<C>>,
     freed: Condvar,
 }
 
-struct State {
-    idle: Vec<Connection>,
+struct State<C> {
+    idle: Vec<C>,
     lent: usize,
 }
 
-impl std::fmt::Debug for Pool {
+impl<C: Pooled> std::fmt::Debug for Pool<C> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Pool")
             .field("size", &self.size)
@@ -29,8 +36,8 @@ impl std::fmt::Debug for Pool {
     }
 }
 
-impl Pool {
-    pub(super) fn new(size: usize, wait_ms: u64, idle: Vec<Connection>, open: Opener) -> Self {
+impl<C: Pooled> Pool<C> {
+    pub(crate) fn new(size: usize, wait_ms: u64, idle: Vec<C>, open: Opener<C>) -> Self {
         Self {
             size,
             wait_ms,
@@ -42,35 +49,39 @@ impl Pool {
 
     /// A panic elsewhere leaves the list of idle connections as it was: each
     /// step on it is whole.
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, State<C>> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(super) fn lend(&self, home: &str) -> Result<Lent<'_>, StoreError> {
+    /// Lends a connection, or tells why another one could not be opened.
+    ///
+    /// # Errors
+    /// When all are in use for longer than the wait.
+    pub(crate) fn lend(&self, home: &str) -> Result<Result<Lent<'_, C>, C::Error>, StoreError> {
         let deadline = Instant::now() + Duration::from_millis(self.wait_ms);
         let mut state = self.state();
         loop {
             if let Some(connection) = state.idle.pop() {
                 state.lent += 1;
-                return Ok(Lent {
+                return Ok(Ok(Lent {
                     pool: self,
                     connection: Some(connection),
-                });
+                }));
             }
             if state.lent < self.size {
                 // Counted before it is open, so that others do not open more.
                 state.lent += 1;
                 drop(state);
-                return match (self.open)() {
+                return Ok(match (self.open)() {
                     Ok(connection) => Ok(Lent {
                         pool: self,
                         connection: Some(connection),
                     }),
                     Err(error) => {
                         self.give_back(None);
-                        Err(classify(home, "open another connection", error))
+                        Err(error)
                     }
-                };
+                });
             }
             let Some(left) = deadline.checked_duration_since(Instant::now()) else {
                 return Err(StoreError::Busy {
@@ -89,42 +100,53 @@ impl Pool {
         }
     }
 
-    fn give_back(&self, connection: Option<Connection>) {
+    /// Closes all that are not lent: what broke one has broken them all.
+    pub(crate) fn forget_idle(&self) {
+        let idle = std::mem::take(&mut self.state().idle);
+        // Closed outside of the lock: it may take a while.
+        drop(idle);
+    }
+
+    fn give_back(&self, connection: Option<C>) {
+        let connection = connection.filter(C::is_usable);
         let mut state = self.state();
         state.lent -= 1;
-        // One that a panic left within a transaction is closed, which undoes it.
-        state
-            .idle
-            .extend(connection.filter(Connection::is_autocommit));
+        state.idle.extend(connection);
         drop(state);
         self.freed.notify_one();
     }
 }
 
 /// A connection until it is dropped.
-pub(super) struct Lent<'p> {
-    pool: &'p Pool,
-    connection: Option<Connection>,
+pub(crate) struct Lent<'p, C: Pooled> {
+    pool: &'p Pool<C>,
+    connection: Option<C>,
 }
 
-impl Lent<'_> {
-    #[allow(
-        clippy::expect_used,
-        reason = "the connection is there until drop or discard, which both take the guard away"
-    )]
-    pub(super) fn connection(&mut self) -> &Connection {
+#[allow(
+    clippy::expect_used,
+    reason = "the connection is there until drop or discard, which both take the guard away"
+)]
+impl<C: Pooled> Lent<'_, C> {
+    pub(crate) fn get(&self) -> &C {
         self.connection
             .as_ref()
             .expect("lent and not yet given back")
     }
 
+    pub(crate) fn get_mut(&mut self) -> &mut C {
+        self.connection
+            .as_mut()
+            .expect("lent and not yet given back")
+    }
+
     /// Closes it instead of giving it back.
-    pub(super) fn discard(&mut self) {
+    pub(crate) fn discard(mut self) {
         self.connection = None;
     }
 }
 
-impl Drop for Lent<'_> {
+impl<C: Pooled> Drop for Lent<'_, C> {
     fn drop(&mut self) {
         self.pool.give_back(self.connection.take());
     }

@@ -1,14 +1,14 @@
 //! Listings, search, history.
 
-use super::rows;
-use super::session::{Session, integer};
-use super::view::limit_of;
+use super::records::{self, whole};
+use super::session::{Session, limit_of};
 use crate::error::StoreError;
 use crate::query::{
     AfterCode, AgreementQuery, ApplicantQuery, HistoryItem, ParticipantQuery, RevokedCertificate,
     code_range, search_key,
 };
 use crate::side::{SideValue, Space};
+use crate::sql::{Dialect, Value, integer, values};
 use crate::store::Reader;
 use iryonet_domain::{
     AgreementId, DeviceId, GatewayId, LineId, ParticipantNumber, Prefecture, ServiceId,
@@ -18,26 +18,42 @@ use iryonet_registry::{
     Agreement, Applicant, Device, Event, Gateway, GatewayCertificate, Line, Participant, Service,
     Site, Topic,
 };
-use rusqlite::types::Value;
-use rusqlite::{params, params_from_iter};
 
 /// Conditions of a search, collected with their values.
-#[derive(Default)]
 struct Conditions {
+    dialect: Dialect,
     sql: String,
-    values: Vec<Value>,
+    values: Vec<Value<'static>>,
 }
 
 impl Conditions {
-    /// `condition` has one `?` for each value.
-    fn and(&mut self, condition: &str, values: impl IntoIterator<Item = Value>) {
+    fn new(dialect: Dialect) -> Self {
+        Self {
+            dialect,
+            sql: String::new(),
+            values: Vec::new(),
+        }
+    }
+
+    /// The next place for a value.
+    fn place(&mut self, value: impl Into<Value<'static>>) -> String {
+        self.values.push(value.into());
+        format!("?{}", self.values.len())
+    }
+
+    fn and(&mut self, condition: &str) {
         self.sql.push_str(if self.sql.is_empty() {
-            " WHERE "
+            "WHERE "
         } else {
             " AND "
         });
         self.sql.push_str(condition);
-        self.values.extend(values);
+    }
+
+    /// `column` stands to the value as `relation` says.
+    fn holds(&mut self, column: &str, relation: &str, value: impl Into<Value<'static>>) {
+        let place = self.place(value);
+        self.and(&format!("{column} {relation} {place}"));
     }
 
     fn code(&mut self, code: Option<&str>, prefecture: Option<Prefecture>) {
@@ -49,17 +65,34 @@ impl Conditions {
         .flatten()
         {
             let (first, end) = code_range(&prefix);
-            self.and(
-                "code >= ? AND code < ?",
-                [Value::Text(first), Value::Text(end)],
-            );
+            self.holds("code", ">=", first);
+            self.holds("code", "<", end);
+        }
+    }
+
+    /// Is the value a part of the column?
+    fn part(&mut self, column: &str, value: String) -> String {
+        let place = self.place(value);
+        match self.dialect {
+            Dialect::Sqlite => format!("instr({column}, {place}) > 0"),
+            Dialect::Postgres => format!("strpos({column}, {place}) > 0"),
         }
     }
 
     fn name(&mut self, name: Option<&str>) {
         if let Some(name) = name {
-            self.and("instr(name_key, ?) > 0", [Value::Text(search_key(name))]);
+            let part = self.part("name_key", search_key(name));
+            self.and(&part);
         }
+    }
+
+    /// The rest of the statement: ascending by key, at most `limit`.
+    fn page(mut self, key: &str, limit: usize) -> (String, Vec<Value<'static>>) {
+        let place = self.place(limit_of(limit));
+        (
+            format!("{} ORDER BY {key} LIMIT {place}", self.sql),
+            self.values,
+        )
     }
 }
 
@@ -71,8 +104,8 @@ impl Reader for Session<'_> {
         let tip = self
             .one(
                 "SELECT sequence, at, hash FROM entry ORDER BY sequence DESC LIMIT 1",
-                [],
-                rows::tip,
+                &[],
+                records::tip,
             )?
             .unwrap_or(Tip::EMPTY);
         self.tip.set(Some(tip));
@@ -80,13 +113,9 @@ impl Reader for Session<'_> {
     }
 
     fn entries(&self, from: u64, limit: usize) -> Result<Vec<Entry>, StoreError> {
-        self.all(
-            &format!(
-                "SELECT {} FROM entry WHERE sequence >= ?1 ORDER BY sequence LIMIT ?2",
-                rows::ENTRY
-            ),
-            params![integer(from)?, limit_of(limit)],
-            rows::entry,
+        self.list(
+            "WHERE sequence >= ?1 ORDER BY sequence LIMIT ?2",
+            &values![integer(from)?, limit_of(limit)],
         )
     }
 
@@ -105,8 +134,8 @@ impl Reader for Session<'_> {
         let places: Vec<(i64, u32)> = self.all(
             "SELECT sequence, place FROM topic
              WHERE topic = ?1 AND (sequence, place) > (?2, ?3) ORDER BY sequence, place LIMIT ?4",
-            params![topic.to_string(), sequence, place, limit_of(limit)],
-            |row| Ok((row.get(0)?, row.get(1)?)),
+            &values![topic.to_string(), sequence, place, limit_of(limit)],
+            |row| Ok((whole(row, 0)?, whole(row, 1)?)),
         )?;
         let mut out = Vec::with_capacity(places.len());
         // Events of one act stand together: its entry is read once.
@@ -121,12 +150,8 @@ impl Reader for Session<'_> {
                     (entry, events)
                 }
                 _ => {
-                    let entry = self
-                        .one(
-                            &format!("SELECT {} FROM entry WHERE sequence = ?1", rows::ENTRY),
-                            [sequence],
-                            rows::entry,
-                        )?
+                    let entry: Entry = self
+                        .find("WHERE sequence = ?1", &values![sequence])?
                         .ok_or_else(damaged)?;
                     let Outcome::Accepted { events } = &entry.outcome else {
                         return Err(damaged());
@@ -148,24 +173,16 @@ impl Reader for Session<'_> {
     }
 
     fn gateways(&self) -> Result<Vec<Gateway>, StoreError> {
-        self.all(
-            &format!("SELECT {} FROM gateway ORDER BY gateway", rows::GATEWAY),
-            [],
-            rows::gateway,
-        )
+        self.list("ORDER BY gateway", &[])
     }
 
     fn gateway_certificates(
         &self,
         gateway: &GatewayId,
     ) -> Result<Vec<GatewayCertificate>, StoreError> {
-        self.all(
-            &format!(
-                "SELECT {} FROM gateway_certificate WHERE gateway = ?1 ORDER BY fingerprint",
-                rows::GATEWAY_CERTIFICATE
-            ),
-            [gateway.as_str()],
-            rows::gateway_certificate,
+        self.list(
+            "WHERE gateway = ?1 ORDER BY fingerprint",
+            &values![gateway.as_str()],
         )
     }
 
@@ -175,35 +192,23 @@ impl Reader for Session<'_> {
         after: Option<ParticipantNumber>,
         limit: usize,
     ) -> Result<Vec<Participant>, StoreError> {
-        let mut wanted = Conditions::default();
+        let mut wanted = Conditions::new(self.driver.dialect());
         wanted.code(query.code.as_deref(), query.prefecture);
         wanted.name(query.name.as_deref());
         if let Some(standing) = query.standing {
-            wanted.and("standing = ?", [Value::Text(standing.as_str().to_owned())]);
+            wanted.holds("standing", "=", standing.as_str());
         }
         if let Some(after) = after {
-            wanted.and("number > ?", [Value::Integer(after.get().into())]);
+            wanted.holds("number", ">", after.get());
         }
-        wanted.values.push(Value::Integer(limit_of(limit)));
-        self.all(
-            &format!(
-                "SELECT {} FROM participant{} ORDER BY number LIMIT ?",
-                rows::PARTICIPANT,
-                wanted.sql
-            ),
-            params_from_iter(wanted.values),
-            rows::participant,
-        )
+        let (tail, values) = wanted.page("number", limit);
+        self.list(&tail, &values)
     }
 
     fn lines(&self, after: Option<LineId>, limit: usize) -> Result<Vec<Line>, StoreError> {
-        self.all(
-            &format!(
-                "SELECT {} FROM line WHERE removed = 0 AND line > ?1 ORDER BY line LIMIT ?2",
-                rows::LINE
-            ),
-            params![after.map_or(-1, |line| i64::from(line.0)), limit_of(limit)],
-            rows::line,
+        self.list(
+            "WHERE removed = 0 AND line > ?1 ORDER BY line LIMIT ?2",
+            &values![after.map_or(-1, |line| i64::from(line.0)), limit_of(limit)],
         )
     }
 
@@ -213,28 +218,20 @@ impl Reader for Session<'_> {
         after: Option<DeviceId>,
         limit: usize,
     ) -> Result<Vec<Device>, StoreError> {
-        self.all(
-            &format!(
-                "SELECT {} FROM device WHERE participant = ?1 AND device > ?2 ORDER BY device LIMIT ?3",
-                rows::DEVICE
-            ),
-            params![
+        self.list(
+            "WHERE participant = ?1 AND device > ?2 ORDER BY device LIMIT ?3",
+            &values![
                 participant.get(),
                 after.map_or(-1, |device| i64::from(device.0)),
                 limit_of(limit)
             ],
-            rows::device,
         )
     }
 
     fn services(&self, after: Option<ServiceId>, limit: usize) -> Result<Vec<Service>, StoreError> {
-        self.all(
-            &format!(
-                "SELECT {} FROM service WHERE service > ?1 ORDER BY service LIMIT ?2",
-                rows::SERVICE
-            ),
-            params![after.map_or(0, ServiceId::get), limit_of(limit)],
-            rows::service,
+        self.list(
+            "WHERE service > ?1 ORDER BY service LIMIT ?2",
+            &values![after.map_or(0, ServiceId::get), limit_of(limit)],
         )
     }
 
@@ -244,35 +241,21 @@ impl Reader for Session<'_> {
         after: Option<AgreementId>,
         limit: usize,
     ) -> Result<Vec<Agreement>, StoreError> {
-        let mut wanted = Conditions::default();
+        let mut wanted = Conditions::new(self.driver.dialect());
         if let Some(participant) = query.participant {
-            wanted.and(
-                "participant = ?",
-                [Value::Integer(participant.get().into())],
-            );
+            wanted.holds("participant", "=", participant.get());
         }
         if let Some(service) = query.service {
-            wanted.and("service = ?", [Value::Integer(service.get().into())]);
+            wanted.holds("service", "=", service.get());
         }
         if let Some(state) = query.state {
-            wanted.and("state = ?", [Value::Text(state.as_str().to_owned())]);
+            wanted.holds("state", "=", state.as_str());
         }
         if let Some(after) = after {
-            wanted.and(
-                "agreement > ?",
-                [Value::Integer(i64::try_from(after.0).unwrap_or(i64::MAX))],
-            );
+            wanted.holds("agreement", ">", i64::try_from(after.0).unwrap_or(i64::MAX));
         }
-        wanted.values.push(Value::Integer(limit_of(limit)));
-        self.all(
-            &format!(
-                "SELECT {} FROM agreement{} ORDER BY agreement LIMIT ?",
-                rows::AGREEMENT,
-                wanted.sql
-            ),
-            params_from_iter(wanted.values),
-            rows::agreement,
-        )
+        let (tail, values) = wanted.page("agreement", limit);
+        self.list(&tail, &values)
     }
 
     fn applicants(
@@ -281,96 +264,59 @@ impl Reader for Session<'_> {
         after: AfterCode,
         limit: usize,
     ) -> Result<Vec<Applicant>, StoreError> {
-        let mut wanted = Conditions::default();
+        let mut wanted = Conditions::new(self.driver.dialect());
         wanted.code(query.code.as_deref(), query.prefecture);
         wanted.name(query.name.as_deref());
         if let Some(area) = &query.area {
             let key = search_key(area);
             let postal: String = key.chars().filter(|c| *c != '-').collect();
-            wanted.and(
-                "(instr(address_key, ?) > 0 OR substr(postal, 1, length(?)) = ?)",
-                [
-                    Value::Text(key),
-                    Value::Text(postal.clone()),
-                    Value::Text(postal),
-                ],
-            );
+            let (first, end) = code_range(&postal);
+            let part = wanted.part("address_key", key);
+            let (first, end) = (wanted.place(first), wanted.place(end));
+            wanted.and(&format!(
+                "({part} OR (postal >= {first} AND postal < {end}))"
+            ));
         }
         if let Some(after) = after {
-            wanted.and("code > ?", [Value::Text(after.to_string())]);
+            wanted.holds("code", ">", after.to_string());
         }
-        wanted.values.push(Value::Integer(limit_of(limit)));
-        self.all(
-            &format!(
-                "SELECT {} FROM applicant{} ORDER BY code LIMIT ?",
-                rows::APPLICANT,
-                wanted.sql
-            ),
-            params_from_iter(wanted.values),
-            rows::applicant,
-        )
+        let (tail, values) = wanted.page("code", limit);
+        self.list(&tail, &values)
     }
 
     fn applicant_count(&self) -> Result<u64, StoreError> {
-        let count = self.one("SELECT count(*) FROM applicant", [], |row| {
-            row.get::<_, u32>(0)
-        })?;
-        Ok(u64::from(count.unwrap_or(0)))
+        let count = self.one("SELECT count(*) FROM applicant", &[], |row| whole(row, 0))?;
+        Ok(count.unwrap_or(0))
     }
 
     fn each_participant(
         &self,
         visit: &mut dyn FnMut(Participant) -> Result<(), StoreError>,
     ) -> Result<(), StoreError> {
-        self.each(
-            &format!(
-                "SELECT {} FROM participant ORDER BY number",
-                rows::PARTICIPANT
-            ),
-            [],
-            rows::participant,
-            visit,
-        )
+        self.visit("ORDER BY number", &[], visit)
     }
 
     fn each_site(
         &self,
         visit: &mut dyn FnMut(Site) -> Result<(), StoreError>,
     ) -> Result<(), StoreError> {
-        self.each(
-            &format!("SELECT {} FROM site ORDER BY participant, site", rows::SITE),
-            [],
-            rows::site,
-            visit,
-        )
+        self.visit("ORDER BY participant, site", &[], visit)
     }
 
     fn each_line(
         &self,
         visit: &mut dyn FnMut(Line) -> Result<(), StoreError>,
     ) -> Result<(), StoreError> {
-        self.each(
-            &format!(
-                "SELECT {} FROM line WHERE removed = 0 ORDER BY line",
-                rows::LINE
-            ),
-            [],
-            rows::line,
-            visit,
-        )
+        self.visit("WHERE removed = 0 ORDER BY line", &[], visit)
     }
 
     fn each_unrevoked_device(
         &self,
         visit: &mut dyn FnMut(Device) -> Result<(), StoreError>,
     ) -> Result<(), StoreError> {
-        self.each(
-            &format!(
-                "SELECT {} FROM device WHERE revoked_at IS NULL ORDER BY participant, device",
-                rows::DEVICE
-            ),
-            [],
-            rows::device,
+        self.visit(
+            "WHERE revoked_at IS NULL ORDER BY participant, device",
+            &[],
             visit,
         )
     }
@@ -379,30 +325,14 @@ impl Reader for Session<'_> {
         &self,
         visit: &mut dyn FnMut(Service) -> Result<(), StoreError>,
     ) -> Result<(), StoreError> {
-        self.each(
-            &format!(
-                "SELECT {} FROM service WHERE retired = 0 ORDER BY service",
-                rows::SERVICE
-            ),
-            [],
-            rows::service,
-            visit,
-        )
+        self.visit("WHERE retired = 0 ORDER BY service", &[], visit)
     }
 
     fn each_accepted_agreement(
         &self,
         visit: &mut dyn FnMut(Agreement) -> Result<(), StoreError>,
     ) -> Result<(), StoreError> {
-        self.each(
-            &format!(
-                "SELECT {} FROM agreement WHERE state = 'accepted' ORDER BY agreement",
-                rows::AGREEMENT
-            ),
-            [],
-            rows::agreement,
-            visit,
-        )
+        self.visit("WHERE state = 'accepted' ORDER BY agreement", &[], visit)
     }
 
     fn each_revoked(
@@ -414,8 +344,8 @@ impl Reader for Session<'_> {
              UNION ALL
              SELECT serial, revoked_at, revoked_reason, not_after FROM gateway_certificate WHERE revoked_at IS NOT NULL
              ORDER BY serial",
-            [],
-            rows::revoked,
+            &[],
+            records::revoked,
             visit,
         )
     }

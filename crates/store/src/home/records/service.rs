@@ -1,0 +1,100 @@
+//! Services and where they are reached.
+
+use super::{Record, list, made, text, whole, word, yes};
+use crate::error::StoreError;
+use crate::home::session::json;
+use crate::sql::{Kind, Misfit, Row, Table, Value, values};
+use iryonet_domain::{Endpoint, ParticipantNumber, ServiceId};
+use iryonet_registry::Service;
+
+impl Record for Service {
+    const TABLE: Table = Table {
+        name: "service",
+        columns: &[
+            ("service", Kind::Integer),
+            ("provider", Kind::Integer),
+            ("name", Kind::Text),
+            ("class", Kind::Text),
+            ("purposes", Kind::Text),
+            ("endpoints", Kind::Text),
+            ("eligible", Kind::Text),
+            ("retired", Kind::Integer),
+        ],
+        key: 1,
+        read: 8,
+    };
+
+    fn read(row: &dyn Row) -> Result<Self, Misfit> {
+        Ok(Self {
+            service: made(row, 0, ServiceId::new)?,
+            provider: made(row, 1, ParticipantNumber::new)?,
+            name: text(row, 2)?,
+            class: word(row, 3)?,
+            purposes: list(row, 4)?,
+            endpoints: list(row, 5)?,
+            eligible: list(row, 6)?,
+            retired: yes(row, 7)?,
+        })
+    }
+
+    fn write(&self) -> Result<Vec<Value<'_>>, StoreError> {
+        Ok(values![
+            self.service.get(),
+            self.provider.get(),
+            &self.name,
+            self.class.as_str(),
+            json(&self.purposes)?,
+            json(&self.endpoints)?,
+            json(&self.eligible)?,
+            self.retired,
+        ]
+        .into())
+    }
+}
+
+/// The open service that is reached there.
+#[derive(Debug)]
+pub(crate) struct EndpointOf {
+    pub(crate) address: String,
+    pub(crate) protocol: u8,
+    pub(crate) port: u16,
+    pub(crate) service: ServiceId,
+}
+
+impl EndpointOf {
+    pub(crate) fn new(endpoint: &Endpoint, service: ServiceId) -> Self {
+        Self {
+            address: endpoint.address.to_string(),
+            protocol: endpoint.protocol.number(),
+            port: endpoint.port,
+            service,
+        }
+    }
+}
+
+impl Record for EndpointOf {
+    const TABLE: Table = Table {
+        name: "endpoint",
+        columns: &[
+            ("address", Kind::Text),
+            ("protocol", Kind::Integer),
+            ("port", Kind::Integer),
+            ("service", Kind::Integer),
+        ],
+        key: 3,
+        read: 4,
+    };
+
+    fn read(row: &dyn Row) -> Result<Self, Misfit> {
+        Ok(Self {
+            address: text(row, 0)?,
+            protocol: whole(row, 1)?,
+            port: whole(row, 2)?,
+            service: made(row, 3, ServiceId::new)?,
+        })
+    }
+
+    fn write(&self) -> Result<Vec<Value<'_>>, StoreError> {
+        Ok(values![&self.address, self.protocol, self.port, self.service.get()].into())
+    }
+}

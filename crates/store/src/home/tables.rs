@@ -1,0 +1,111 @@
+//! Where events are written.
+
+use super::records::{BlockOf, EndpointOf};
+use super::session::{Session, hide};
+use crate::error::StoreError;
+use crate::sql::values;
+use iryonet_domain::{LineId, NetworkPrefix};
+use iryonet_registry::{
+    Agreement, Applicant, Device, EnrolmentCode, Gateway, GatewayCertificate, Line, Participant,
+    Service, Site, Tables, ViewError,
+};
+
+impl Session<'_> {
+    fn write_gateway(&self, gateway: &Gateway) -> Result<(), StoreError> {
+        self.put(gateway)?;
+        self.run(
+            "DELETE FROM block WHERE gateway = ?1",
+            &values![gateway.gateway.as_str()],
+        )?;
+        let blocks: Vec<BlockOf> = gateway
+            .blocks
+            .iter()
+            .map(|block| BlockOf {
+                block: *block,
+                gateway: gateway.gateway.clone(),
+            })
+            .collect();
+        self.put_many(&blocks)
+    }
+
+    fn write_service(&self, service: &Service) -> Result<(), StoreError> {
+        self.put(service)?;
+        self.run(
+            "DELETE FROM endpoint WHERE service = ?1",
+            &values![service.service.get()],
+        )?;
+        if service.retired {
+            return Ok(());
+        }
+        let endpoints: Vec<EndpointOf> = service
+            .endpoints
+            .iter()
+            .map(|endpoint| EndpointOf::new(endpoint, service.service))
+            .collect();
+        self.put_many(&endpoints)
+    }
+}
+
+impl Tables for Session<'_> {
+    fn put_network(&mut self, network: NetworkPrefix) -> Result<(), ViewError> {
+        self.run(
+            "INSERT INTO meta (key, value) VALUES ('network', ?1)
+             ON CONFLICT (key) DO UPDATE SET value = excluded.value",
+            &values![network.to_string()],
+        )
+        .map(drop)
+        .map_err(hide)
+    }
+
+    fn put_gateway(&mut self, gateway: &Gateway) -> Result<(), ViewError> {
+        self.write_gateway(gateway).map_err(hide)
+    }
+
+    fn put_participant(&mut self, participant: &Participant) -> Result<(), ViewError> {
+        self.put(participant).map_err(hide)
+    }
+
+    fn put_site(&mut self, site: &Site) -> Result<(), ViewError> {
+        self.put(site).map_err(hide)
+    }
+
+    fn put_line(&mut self, line: &Line) -> Result<(), ViewError> {
+        self.put(line).map_err(hide)
+    }
+
+    fn remove_line(&mut self, line: LineId) -> Result<(), ViewError> {
+        self.run(
+            "UPDATE line SET removed = 1 WHERE line = ?1",
+            &values![line.0],
+        )
+        .map(drop)
+        .map_err(hide)
+    }
+
+    fn put_service(&mut self, service: &Service) -> Result<(), ViewError> {
+        self.write_service(service).map_err(hide)
+    }
+
+    fn put_agreement(&mut self, agreement: &Agreement) -> Result<(), ViewError> {
+        self.put(agreement).map_err(hide)
+    }
+
+    fn put_enrolment_code(&mut self, code: &EnrolmentCode) -> Result<(), ViewError> {
+        self.put(code).map_err(hide)
+    }
+
+    fn put_device(&mut self, device: &Device) -> Result<(), ViewError> {
+        self.put(device).map_err(hide)
+    }
+
+    fn put_gateway_certificate(
+        &mut self,
+        certificate: &GatewayCertificate,
+    ) -> Result<(), ViewError> {
+        self.put(certificate).map_err(hide)
+    }
+
+    fn put_applicant(&mut self, applicant: &Applicant) -> Result<(), ViewError> {
+        self.put(applicant).map_err(hide)
+    }
+}
