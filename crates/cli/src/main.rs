@@ -61,6 +61,8 @@ enum Command {
     Explain(commands::operator::ExplainArguments),
     /// Which revision does each gateway enforce?
     Enforcement(commands::operator::EnforcementArguments),
+    /// 検査: does a TLS server or client meet a profile?
+    Check(commands::check::Arguments),
     /// A whole region on this machine, in network namespaces.
     Pilot(commands::pilot::Arguments),
     /// Measure: figures that anybody can reproduce.
@@ -85,6 +87,7 @@ fn main() -> ExitCode {
         Command::Agreement(a) => commands::operator::agreement(a),
         Command::Explain(a) => commands::operator::explain(a),
         Command::Enforcement(a) => commands::operator::enforcement(a),
+        Command::Check(a) => commands::check::run(a),
         Command::Pilot(a) => commands::pilot::run(a),
         Command::Bench(a) => commands::bench::run(a),
     };

@@ -31,6 +31,11 @@ pub(crate) fn show(value: &Value, json: bool) {
     }
 }
 
+/// Prints rows for a person, with the columns in this order.
+pub(crate) fn show_columns(columns: &[&str], rows: &[Value]) {
+    println!("{}", ordered(columns, rows));
+}
+
 /// Prints one line for the person, never for the program that reads our output.
 pub(crate) fn note(text: &str) {
     eprintln!("{text}");
@@ -69,24 +74,34 @@ fn table(rows: &[Value]) -> String {
     if rows.is_empty() {
         return "(none)".to_owned();
     }
-    let mut table = Table::new();
-    table.load_style(presets::UTF8_HORIZONTAL_ONLY);
-    table.set_content_arrangement(ContentArrangement::Dynamic);
     if columns.is_empty() {
+        let mut table = blank();
         for row in rows {
             table.add_row([cell(row)]);
         }
-    } else {
-        table.set_header(&columns);
-        for row in rows {
-            table.add_row(
-                columns
-                    .iter()
-                    .map(|name| row.get(name).map_or_else(String::new, cell)),
-            );
-        }
+        return table.to_string();
+    }
+    ordered(&columns, rows)
+}
+
+fn ordered(columns: &[&str], rows: &[Value]) -> String {
+    let mut table = blank();
+    table.set_header(columns);
+    for row in rows {
+        table.add_row(
+            columns
+                .iter()
+                .map(|name| row.get(name).map_or_else(String::new, cell)),
+        );
     }
     table.to_string()
+}
+
+fn blank() -> Table {
+    let mut table = Table::new();
+    table.load_style(presets::UTF8_HORIZONTAL_ONLY);
+    table.set_content_arrangement(ContentArrangement::Dynamic);
+    table
 }
 
 fn cell(value: &Value) -> String {

@@ -3,6 +3,7 @@
 pub(crate) mod authority;
 pub(crate) mod bench;
 pub(crate) mod center;
+pub(crate) mod check;
 pub(crate) mod gateway;
 pub(crate) mod ledger;
 pub(crate) mod operator;
