@@ -84,7 +84,7 @@ fn state(condition: Condition) -> ParticipantState {
     match condition {
         Condition::Live => ParticipantState::Live,
         Condition::Quarantined => ParticipantState::Quarantined,
-        Condition::NoDevice | Condition::Closed => ParticipantState::NotLive,
+        Condition::NoDevice | Condition::Closed | Condition::NotOpen => ParticipantState::NotLive,
     }
 }
 

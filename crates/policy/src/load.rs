@@ -5,7 +5,7 @@
 
 use crate::change::Dirty;
 use crate::model::Model;
-use crate::records::{Agreement, Service, Stage};
+use crate::records::{Agreement, NotOpen, Service, Stage};
 use iryonet_domain::{
     AgreementId, Fingerprint, GatewayId, LineId, NetworkPrefix, ParticipantNumber, ServiceId,
 };
@@ -123,6 +123,7 @@ impl Loader {
         if let Some(known) = self.model.participants.get_mut(row.number) {
             known.quarantined = row.standing == Standing::Quarantined;
             known.closed = row.standing == Standing::Closed;
+            known.not_open = NotOpen::of(row.standing_behind_quarantine());
         }
         Ok(())
     }
@@ -169,7 +170,7 @@ impl Loader {
     /// # Errors
     /// See [`LoadError`].
     pub fn device(&mut self, row: &registry::Device) -> Result<(), LoadError> {
-        if row.revoked.is_some() {
+        if row.revoked.is_some() || row.ran_out_at.is_some() {
             return Ok(());
         }
         let entry = DeviceEntry {

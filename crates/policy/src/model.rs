@@ -20,9 +20,11 @@
 
 use crate::change::Dirty;
 use crate::packed::Numbered;
-use crate::records::{Agreement, Gateway, GatewayIndex, Line, Participant, Service, Stage};
+use crate::records::{
+    Agreement, Gateway, GatewayIndex, Line, NotOpen, Participant, Service, Stage,
+};
 use iryonet_domain::{Endpoint, GatewayId, LineId, NetworkPrefix, ParticipantNumber, ServiceId};
-use iryonet_registry::Event;
+use iryonet_registry::{Event, RecheckEvent};
 use iryonet_wire::feed::{Change, Condition, DeviceEntry, GatewayEntry, LineEntry, Revision};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -268,6 +270,7 @@ impl Model {
                 purpose,
                 validity,
                 by,
+                ..
             } => self.put_agreement(
                 dirty,
                 *participant,
@@ -315,7 +318,43 @@ impl Model {
                     .ok_or(Unfit)?;
                 self.end_agreement(dirty, *participant, *service)
             }
-            // Names, sites, codes and gateways' certificates pass no packet.
+            Event::AgreementEndSet {
+                agreement,
+                participant,
+                service,
+                validity,
+                ..
+            } => {
+                let known = self
+                    .agreement(*participant, *service)
+                    .filter(|known| known.agreement == *agreement)
+                    .copied()
+                    .ok_or(Unfit)?;
+                let shorter = Agreement {
+                    from: validity.from,
+                    until: validity.until,
+                    ..known
+                };
+                self.put_agreement(dirty, *participant, shorter)
+            }
+            Event::Membership(event) => {
+                if let Some(standing) = event.standing() {
+                    self.participant(dirty, event.participant())?.not_open = NotOpen::of(standing);
+                }
+                Ok(())
+            }
+            Event::Recheck(RecheckEvent::DeviceRanOut {
+                participant,
+                fingerprint,
+                ..
+            }) => {
+                // Gone already where the next certificate came in its place.
+                self.drop_devices(dirty, *participant, |known| {
+                    known.fingerprint == *fingerprint
+                });
+                Ok(())
+            }
+            // Names, sites, codes, cases and gateways' certificates pass no packet.
             Event::SiteAdded { .. }
             | Event::EnrolmentCodeIssued { .. }
             | Event::EnrolmentCodeSpent { .. }
@@ -325,6 +364,11 @@ impl Model {
             | Event::ApplicantChanged { .. }
             | Event::ListImported { .. }
             | Event::DeviceRenewed { .. }
+            | Event::ServiceOfferChanged { .. }
+            | Event::AgreementNoticed { .. }
+            | Event::RulesPublished { .. }
+            | Event::Case(_)
+            | Event::Recheck(_)
             | Event::GatewayCertificateRenewed { .. }
             | Event::AccountCreated { .. }
             | Event::AccountRoleGranted { .. }

@@ -7,6 +7,7 @@ use iryonet_domain::{
     AgreementId, Circuit, DeviceId, Endpoint, Fingerprint, GatewayId, LineId, LineKind,
     ParticipantNumber, Purpose, ServiceId, SiteIndex, TrafficClass, UnixMillis,
 };
+use iryonet_registry::Standing;
 use iryonet_wire::feed::{
     Condition, DeviceEntry, GatewayEntry, Grant, LineEntry, ParticipantEntry, ServiceEntry,
 };
@@ -31,6 +32,8 @@ pub(crate) struct Participant {
     pub(crate) generation: u32,
     pub(crate) closed: bool,
     pub(crate) quarantined: bool,
+    /// Why it is not open, beside a quarantine.
+    pub(crate) not_open: Option<NotOpen>,
     pub(crate) lines: Packed<LineAt>,
     /// Devices that were not revoked.
     pub(crate) devices: Packed<Device>,
@@ -50,6 +53,8 @@ impl Participant {
             Condition::Quarantined
         } else if self.devices.is_empty() {
             Condition::NoDevice
+        } else if self.not_open.is_some() {
+            Condition::NotOpen
         } else {
             Condition::Live
         }
@@ -90,6 +95,30 @@ impl Participant {
             (_, Shift::Fewer) => {
                 self.concern.remove(&gateway);
             }
+        }
+    }
+}
+
+/// Why a participant is not open.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum NotOpen {
+    /// 開通前.
+    Admitted,
+    /// 休止.
+    Suspended,
+    /// 保留.
+    OnHold,
+}
+
+impl NotOpen {
+    /// What a standing means here; nothing for one that is open, and for those
+    /// that have a condition of their own.
+    pub(crate) fn of(standing: Standing) -> Option<Self> {
+        match standing {
+            Standing::Admitted => Some(Self::Admitted),
+            Standing::Suspended => Some(Self::Suspended),
+            Standing::OnHold => Some(Self::OnHold),
+            Standing::Open | Standing::Quarantined | Standing::Closed => None,
         }
     }
 }

@@ -187,6 +187,7 @@ impl Sample {
                 code,
                 standing: Standing::Open,
                 admitted_at: UnixMillis(0),
+                membership: registry::Membership::default(),
             })
         })
     }
@@ -227,6 +228,7 @@ impl Sample {
                 not_before: self.validity.from,
                 not_after: self.validity.until,
                 revoked: None,
+                ran_out_at: None,
             })
         })
     }
@@ -248,6 +250,7 @@ impl Sample {
                     port: 443 + (index % each) as u16,
                 }],
                 eligible: Vec::new(),
+                offer: registry::Offer::default(),
                 retired: false,
             })
         })
@@ -269,6 +272,10 @@ impl Sample {
                 validity: self.validity,
                 proposed_by: participant,
                 state: AgreementState::Accepted,
+                proposing_officer: None,
+                accepting_officer: None,
+                automatic: false,
+                noticed_at: None,
             })
     }
 

@@ -51,6 +51,9 @@ fn fits(explanation: &Explanation) -> bool {
             F::UnknownParticipant { .. }
                 | F::Closed { .. }
                 | F::Quarantined { .. }
+                | F::NotOpenYet { .. }
+                | F::Suspended { .. }
+                | F::OnHold { .. }
                 | F::NoDevice { .. }
                 | F::DevicesRunOut { .. }
                 | F::NoLine { site: None, .. }
@@ -65,9 +68,18 @@ fn fits(explanation: &Explanation) -> bool {
                 | F::NotYetValid { .. }
                 | F::NoLongerValid { .. }
         ),
-        ("line-in", "peer-not-live") => {
-            matches!(first.finding, F::Quarantined { .. } | F::NoDevice { .. })
-        }
+        ("line-in", "not-live") => matches!(
+            first.finding,
+            F::NotOpenYet { .. } | F::Suspended { .. } | F::OnHold { .. }
+        ),
+        ("line-in", "peer-not-live") => matches!(
+            first.finding,
+            F::Quarantined { .. }
+                | F::NoDevice { .. }
+                | F::NotOpenYet { .. }
+                | F::Suspended { .. }
+                | F::OnHold { .. }
+        ),
         ("line-out", "not-attached") => matches!(
             first.finding,
             F::NoLine { site: Some(_), .. } | F::DevicesRunOut { .. }
@@ -218,6 +230,7 @@ fn the_answer_names_the_agreement_that_opens_the_path_or_what_is_missing() {
             purpose: Purpose::Referral,
             validity,
             by: clinic,
+            officer: None,
         },
     );
     let said = ask(&model, at(1_775_001_600));
@@ -233,6 +246,8 @@ fn the_answer_names_the_agreement_that_opens_the_path_or_what_is_missing() {
             service,
             validity,
             by: number(2 << 16),
+            officer: None,
+            automatic: false,
         },
     );
     let said = ask(&model, at(1_775_001_599));

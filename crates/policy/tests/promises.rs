@@ -9,7 +9,7 @@ mod plain;
 
 use iryonet_domain::*;
 use iryonet_policy::Model;
-use iryonet_registry::Event;
+use iryonet_registry::{Event, MembershipEvent, RecheckEvent};
 use iryonet_wire::feed::{Change, Condition, Snapshot};
 use plain::*;
 
@@ -148,6 +148,7 @@ fn agreed(participant: u32, agreement: u64) -> Vec<Event> {
             purpose: Purpose::Referral,
             validity,
             by: participant,
+            officer: None,
         },
         Event::AgreementAccepted {
             agreement,
@@ -155,6 +156,8 @@ fn agreed(participant: u32, agreement: u64) -> Vec<Event> {
             service,
             validity,
             by: number(PROVIDER),
+            officer: None,
+            automatic: false,
         },
     ]
 }
@@ -165,6 +168,7 @@ fn end(participant: u32, agreement: u64) -> Event {
         participant: number(participant),
         service: ServiceId::new(SERVICE).unwrap(),
         by: None,
+        ran_out: false,
     }
 }
 
@@ -290,7 +294,18 @@ fn a_retired_service_changes_its_providers_generation() {
 fn who_ceases_to_be_live_has_its_flows_checked_anew_also_after_it_is_live_again() {
     let participant = number(CLINIC);
     type Acts = (Vec<Event>, Vec<Event>, Condition);
-    let cases: [Acts; 2] = [
+    let case = CaseId(1);
+    let held = || {
+        Event::Membership(MembershipEvent::ParticipantHeld {
+            participant,
+            hold: iryonet_registry::membership::Hold {
+                since: UnixMillis(1),
+                close_at: None,
+                reasons: vec![],
+            },
+        })
+    };
+    let cases: [Acts; 4] = [
         (
             vec![Event::ParticipantQuarantined {
                 participant,
@@ -303,6 +318,25 @@ fn who_ceases_to_be_live_has_its_flows_checked_anew_also_after_it_is_live_again(
             vec![revocation(CLINIC, 1)],
             vec![enrolled(CLINIC, 2, 200, 2_000)],
             Condition::NoDevice,
+        ),
+        (
+            vec![Event::Membership(MembershipEvent::ParticipantSuspended {
+                participant,
+                case,
+                reason: "改装".into(),
+            })],
+            vec![Event::Membership(MembershipEvent::ParticipantResumed {
+                participant,
+                case,
+            })],
+            Condition::NotOpen,
+        ),
+        (
+            vec![held()],
+            vec![Event::Membership(MembershipEvent::ParticipantHoldEnded {
+                participant,
+            })],
+            Condition::NotOpen,
         ),
     ];
     for (cut, back, condition) in cases {
@@ -382,6 +416,101 @@ fn a_certificate_that_ran_out_goes_when_the_next_one_comes() {
     let told = region.tell(vec![enrolled(CLINIC, 3, 2_000, 5_000)]);
     assert!(told.contains(&("east".to_owned(), Change::DeviceGone(print(CLINIC, 1)))));
     assert_eq!(region.snapshot("east").devices.len(), 2);
+}
+
+#[test]
+fn who_was_admitted_and_is_not_open_yet_has_its_device_listed_and_no_path() {
+    let mut region = Region::new();
+    let participant = number(CLINIC);
+    region.agree(CLINIC, 1);
+    region.tell(vec![Event::Membership(MembershipEvent::MembershipBegun {
+        participant,
+        case: CaseId(1),
+        area: None,
+        officer: None,
+        examined: iryonet_rules::RuleVersion(1),
+    })]);
+    let east = region.snapshot("east");
+    assert_eq!(east.devices.len(), 1, "it attaches for the opening test");
+    assert_eq!(
+        region.model.condition(participant),
+        Some(Condition::NotOpen)
+    );
+    let ask = |region: &Region| {
+        let service = iryonet_policy::Target::Service(ServiceId::new(SERVICE).unwrap());
+        region.model.explain(participant, service, UnixMillis(500))
+    };
+    let said = ask(&region);
+    assert!(!said.reachable);
+    assert!(said.japanese.contains("開通前"), "{}", said.japanese);
+    region.tell(vec![Event::Membership(
+        MembershipEvent::ParticipantOpened {
+            participant,
+            case: CaseId(1),
+        },
+    )]);
+    assert!(ask(&region).reachable);
+}
+
+#[test]
+fn a_quarantine_stays_whatever_becomes_of_the_membership_behind_it() {
+    let mut region = Region::new();
+    let participant = number(CLINIC);
+    region.tell(vec![Event::ParticipantQuarantined {
+        participant,
+        reason: "疑い".into(),
+    }]);
+    region.tell(vec![Event::Membership(
+        MembershipEvent::ParticipantResumed {
+            participant,
+            case: CaseId(1),
+        },
+    )]);
+    assert_eq!(
+        region.model.condition(participant),
+        Some(Condition::Quarantined)
+    );
+}
+
+#[test]
+fn an_end_that_is_set_earlier_is_told_to_both_gateways_and_has_flows_checked_anew() {
+    let mut region = Region::new();
+    region.agree(CLINIC, 1);
+    let told = region.tell(vec![Event::AgreementEndSet {
+        agreement: AgreementId(1),
+        participant: number(CLINIC),
+        service: ServiceId::new(SERVICE).unwrap(),
+        validity: Validity {
+            from: UnixMillis(0),
+            until: UnixMillis(300),
+        },
+        by: Some(number(PROVIDER)),
+        officer: "officer:sato".parse().unwrap(),
+    }]);
+    let revision = region.revision as u32;
+    for gateway in ["east", "center"] {
+        assert!(told.iter().any(|(g, c)| g == gateway
+            && matches!(c, Change::Grant(grant) if grant.until == UnixMillis(300))));
+    }
+    assert_eq!(names(&told), ["east", "center"]);
+    assert_eq!(region.generations().0, revision);
+}
+
+#[test]
+fn a_certificate_that_the_recheck_found_run_out_goes_from_the_gateway() {
+    let mut region = Region::new();
+    let ran_out = || {
+        vec![Event::Recheck(RecheckEvent::DeviceRanOut {
+            participant: number(CLINIC),
+            device: DeviceId(1),
+            fingerprint: print(CLINIC, 1),
+        })]
+    };
+    let told = region.tell(ran_out());
+    assert!(told.contains(&("east".to_owned(), Change::DeviceGone(print(CLINIC, 1)))));
+    // Where it had gone already, nothing is out of place.
+    assert_eq!(region.tell(ran_out()), []);
+    assert_eq!(region.model.unfit_events(), 0);
 }
 
 #[test]

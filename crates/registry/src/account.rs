@@ -50,6 +50,29 @@ pub enum SpeaksFor {
     Participant(ParticipantNumber),
 }
 
+impl std::fmt::Display for SpeaksFor {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Participant(number) => write!(f, "participant:{number}"),
+        }
+    }
+}
+
+/// The text names nobody for whom somebody could speak.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0:?} names no participant; write participant:65536")]
+pub struct SpeaksForError(pub String);
+
+impl std::str::FromStr for SpeaksFor {
+    type Err = SpeaksForError;
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        text.strip_prefix("participant:")
+            .and_then(|number| number.parse().ok())
+            .map(Self::Participant)
+            .ok_or_else(|| SpeaksForError(text.chars().take(60).collect()))
+    }
+}
+
 /// How somebody is known to an organisation's issuer (OpenID Connect Core,
 /// section 2): the two together name one person for ever.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]

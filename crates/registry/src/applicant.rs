@@ -1,12 +1,13 @@
 //! Applicants known to exist: institutions of the public lists. Standing in a
 //! list makes nobody a member; it is evidence for an examination.
 
+use crate::case::Application;
 use crate::decide::Decision;
-use crate::limits::{ADDRESS_MAX_CHARS, NAME_MAX_CHARS, ROWS_PER_COMMAND};
+use crate::limits::{ADDRESS_MAX_CHARS, NAME_MAX_CHARS, ROWS_PER_COMMAND, VANISHED_PER_COMMAND};
 use crate::view::View;
 use crate::{Event, Refusal};
-use iryonet_domain::InstitutionCode;
 use iryonet_domain::text::{TextError, clean};
+use iryonet_domain::{Actor, Digest, InstitutionCode, UnixMillis};
 use serde::{Deserialize, Serialize};
 
 /// Which list, not which edition of it: `medical`, `dental`, `dispensing`,
@@ -142,6 +143,8 @@ pub struct Applicant {
     pub address: String,
     /// The list it stands in.
     pub list: ListId,
+    /// Since when a newer edition of that list names it no more.
+    pub vanished_at: Option<UnixMillis>,
 }
 
 /// What about an applicant became different.
@@ -156,7 +159,14 @@ pub enum Attribute {
     Address,
     /// The list it stands in.
     List,
+    /// Whether the list names it: [`LISTED`] or [`VANISHED`].
+    Presence,
 }
+
+/// Named by its list.
+pub const LISTED: &str = "listed";
+/// Named by it no more.
+pub const VANISHED: &str = "vanished";
 
 /// One attribute, before and after.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -190,6 +200,21 @@ pub struct ImportCounts {
     pub repeats: u64,
     /// Rows not taken for any other reason.
     pub refused: u64,
+    /// Known from an earlier edition, and not in this one.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub vanished: u64,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde asks by reference")]
+fn is_zero(count: &u64) -> bool {
+    *count == 0
+}
+
+fn presence(applicant: &Applicant) -> &'static str {
+    match applicant.vanished_at {
+        None => LISTED,
+        Some(_) => VANISHED,
+    }
 }
 
 /// The events of one row against what is known: none when it is the same.
@@ -204,11 +229,14 @@ pub fn compare(present: Option<&Applicant>, row: &ListRow, list: &ListId) -> Opt
             list: list.clone(),
         });
     };
+    let presence = presence(present).to_owned();
+    let listed = LISTED.to_owned();
     let changes: Vec<AttributeChange> = [
         (Attribute::Name, &present.name, &row.name),
         (Attribute::Postal, &present.postal, &row.postal),
         (Attribute::Address, &present.address, &row.address),
         (Attribute::List, &present.list.0, &list.0),
+        (Attribute::Presence, &presence, &listed),
     ]
     .into_iter()
     .filter(|(_, before, after)| before != after)
@@ -269,6 +297,62 @@ pub(crate) fn record_import(list: &ListId, file_sha256: &str, counts: ImportCoun
         file_sha256: file_sha256.to_owned(),
         counts,
     }])
+}
+
+/// Whom a newer edition names no more. A member among them gets a case that
+/// proposes its closing; a person decides.
+pub(crate) fn vanished(
+    view: &dyn View,
+    actor: &Actor,
+    list: &ListId,
+    file_sha256: Digest,
+    codes: &[InstitutionCode],
+) -> Decision {
+    if codes.is_empty() || codes.len() > VANISHED_PER_COMMAND {
+        return Err(Refusal::RowCount(codes.len()).into());
+    }
+    let mut events = Vec::new();
+    let mut seen = std::collections::BTreeSet::new();
+    let mut proposed = 0;
+    for code in codes {
+        if !seen.insert(*code) {
+            return Err(Refusal::RowTwice(*code).into());
+        }
+        let present = view
+            .applicant(*code)?
+            .filter(|present| present.list == *list)
+            .ok_or_else(|| Refusal::NotInList {
+                code: *code,
+                list: list.clone(),
+            })?;
+        if present.vanished_at.is_some() {
+            continue;
+        }
+        events.push(Event::ApplicantChanged {
+            code: *code,
+            changes: vec![AttributeChange {
+                attribute: Attribute::Presence,
+                before: LISTED.to_owned(),
+                after: VANISHED.to_owned(),
+            }],
+            list: list.clone(),
+        });
+        let application = Application::ClosingByList {
+            code: *code,
+            list: list.clone(),
+            file_sha256,
+        };
+        if let Some(event) =
+            crate::case::propose_closing(view, actor, *code, application, proposed)?
+        {
+            proposed += 1;
+            events.push(event);
+        }
+    }
+    if events.is_empty() {
+        return Err(Refusal::RowsUnchanged.into());
+    }
+    Ok(events)
 }
 
 fn check_sha256(text: &str) -> Result<(), Refusal> {

@@ -4,17 +4,20 @@
 use crate::Event;
 use crate::account::{Account, AccountStanding};
 use crate::agreement::{Agreement, AgreementState};
-use crate::applicant::{Applicant, Attribute, ListId};
+use crate::applicant::{self, Applicant, Attribute, ListId};
 use crate::certificate::{GatewayCertificate, Revocation};
 use crate::device::Device;
 use crate::enrolment::EnrolmentCode;
 use crate::gateway::Gateway;
 use crate::line::Line;
+use crate::membership::{Membership, MembershipEvent};
+use crate::offer::Offer;
 use crate::participant::{Participant, Standing};
+use crate::rules::PublishedRules;
 use crate::service::Service;
 use crate::site::Site;
 use crate::view::{Tables, ViewError};
-use iryonet_domain::{AccountName, ParticipantNumber, UnixMillis};
+use iryonet_domain::{AccountName, AgreementId, ParticipantNumber, UnixMillis};
 
 /// The events do not fit the tables: the history and its projection have
 /// drifted apart, and nothing may be written on top of that.
@@ -35,7 +38,7 @@ pub enum ApplyError {
     View(#[from] ViewError),
 }
 
-fn missing(what: &'static str, key: &dyn std::fmt::Display) -> ApplyError {
+pub(crate) fn missing(what: &'static str, key: &dyn std::fmt::Display) -> ApplyError {
     ApplyError::Missing {
         what,
         key: key.to_string(),
@@ -71,6 +74,7 @@ pub fn apply(tables: &mut dyn Tables, event: &Event, at: UnixMillis) -> Result<(
             code: *code,
             standing: Standing::Open,
             admitted_at: at,
+            membership: Membership::default(),
         })?,
         Event::SiteAdded {
             participant,
@@ -128,6 +132,7 @@ pub fn apply(tables: &mut dyn Tables, event: &Event, at: UnixMillis) -> Result<(
             not_before: *not_before,
             not_after: *not_after,
             revoked: None,
+            ran_out_at: None,
         })?,
         Event::DeviceRevoked {
             participant,
@@ -173,12 +178,22 @@ pub fn apply(tables: &mut dyn Tables, event: &Event, at: UnixMillis) -> Result<(
             tables.put_gateway_certificate(&found)?;
         }
         Event::ParticipantQuarantined { participant, .. } => {
-            stand(tables, *participant, Standing::Quarantined)?;
+            with_participant(tables, *participant, |known| {
+                known.membership.returns_to = known.standing;
+                known.standing = Standing::Quarantined;
+            })?;
         }
-        Event::ParticipantReleased { participant } => stand(tables, *participant, Standing::Open)?,
+        Event::ParticipantReleased { participant } => {
+            with_participant(tables, *participant, |known| {
+                known.standing = std::mem::take(&mut known.membership.returns_to);
+            })?;
+        }
         Event::ParticipantClosed { participant, .. } => {
-            stand(tables, *participant, Standing::Closed)?;
+            with_participant(tables, *participant, |known| {
+                known.standing = Standing::Closed;
+            })?;
         }
+        Event::Membership(event) => membership(tables, event, at)?,
         Event::ServiceRegistered {
             service,
             provider,
@@ -195,6 +210,7 @@ pub fn apply(tables: &mut dyn Tables, event: &Event, at: UnixMillis) -> Result<(
             purposes: purposes.clone(),
             endpoints: endpoints.clone(),
             eligible: eligible.clone(),
+            offer: Offer::default(),
             retired: false,
         })?,
         Event::ServiceEndpointsChanged {
@@ -220,6 +236,7 @@ pub fn apply(tables: &mut dyn Tables, event: &Event, at: UnixMillis) -> Result<(
             purpose,
             validity,
             by,
+            officer,
         } => tables.put_agreement(&Agreement {
             agreement: *agreement,
             participant: *participant,
@@ -228,21 +245,48 @@ pub fn apply(tables: &mut dyn Tables, event: &Event, at: UnixMillis) -> Result<(
             validity: *validity,
             proposed_by: *by,
             state: AgreementState::Proposed,
+            proposing_officer: officer.clone(),
+            accepting_officer: None,
+            automatic: false,
+            noticed_at: None,
         })?,
-        Event::AgreementAccepted { agreement, .. } => {
-            let mut found = tables
-                .agreement(*agreement)?
-                .ok_or_else(|| missing("agreement", agreement))?;
+        Event::AgreementAccepted {
+            agreement,
+            officer,
+            automatic,
+            ..
+        } => with_agreement(tables, *agreement, |found| {
             found.state = AgreementState::Accepted;
-            tables.put_agreement(&found)?;
-        }
+            found.accepting_officer.clone_from(officer);
+            found.automatic = *automatic;
+        })?,
         Event::AgreementEnded { agreement, .. } => {
-            let mut found = tables
-                .agreement(*agreement)?
-                .ok_or_else(|| missing("agreement", agreement))?;
-            found.state = AgreementState::Ended;
-            tables.put_agreement(&found)?;
+            with_agreement(tables, *agreement, |found| {
+                found.state = AgreementState::Ended;
+            })?;
         }
+        Event::AgreementEndSet {
+            agreement,
+            validity,
+            ..
+        } => with_agreement(tables, *agreement, |found| found.validity = *validity)?,
+        Event::AgreementNoticed { agreement, .. } => {
+            with_agreement(tables, *agreement, |found| found.noticed_at = Some(at))?;
+        }
+        Event::ServiceOfferChanged { service, offer, .. } => {
+            let mut found = tables
+                .service(*service)?
+                .ok_or_else(|| missing("service", service))?;
+            found.offer.clone_from(offer);
+            tables.put_service(&found)?;
+        }
+        Event::RulesPublished { version, files } => tables.put_rules(&PublishedRules {
+            version: *version,
+            files: files.clone(),
+            published_at: at,
+        })?,
+        Event::Case(event) => crate::case::apply(tables, event, at)?,
+        Event::Recheck(event) => crate::recheck::apply(tables, event, at)?,
         Event::ApplicantListed {
             code,
             name,
@@ -255,6 +299,7 @@ pub fn apply(tables: &mut dyn Tables, event: &Event, at: UnixMillis) -> Result<(
             postal: postal.clone(),
             address: address.clone(),
             list: list.clone(),
+            vanished_at: None,
         })?,
         Event::ApplicantChanged { code, changes, .. } => {
             let mut found = tables
@@ -266,6 +311,9 @@ pub fn apply(tables: &mut dyn Tables, event: &Event, at: UnixMillis) -> Result<(
                     Attribute::Name => found.name = after,
                     Attribute::Postal => found.postal = after,
                     Attribute::Address => found.address = after,
+                    Attribute::Presence => {
+                        found.vanished_at = (after == applicant::VANISHED).then_some(at);
+                    }
                     Attribute::List => {
                         found.list = ListId::try_from(after)
                             .map_err(|source| ViewError(Box::new(source)))?;
@@ -320,6 +368,8 @@ pub fn apply(tables: &mut dyn Tables, event: &Event, at: UnixMillis) -> Result<(
         })?,
         Event::AccountRetired { account, .. } => change(tables, account, |found| {
             found.standing = AccountStanding::Retired;
+            // Whom an issuer knows may come back under another account.
+            found.logins.clear();
         })?,
         Event::AccountLinked { account, login } => change(tables, account, |found| {
             found.logins.push(login.clone());
@@ -360,15 +410,36 @@ fn change(
     Ok(())
 }
 
-fn stand(
+fn with_participant(
     tables: &mut dyn Tables,
     number: ParticipantNumber,
-    standing: Standing,
+    change: impl FnOnce(&mut Participant),
 ) -> Result<(), ApplyError> {
     let mut found = tables
         .participant(number)?
         .ok_or_else(|| missing("participant", &number))?;
-    found.standing = standing;
+    change(&mut found);
     tables.put_participant(&found)?;
+    Ok(())
+}
+
+fn membership(
+    tables: &mut dyn Tables,
+    event: &MembershipEvent,
+    at: UnixMillis,
+) -> Result<(), ApplyError> {
+    with_participant(tables, event.participant(), |known| event.change(known, at))
+}
+
+fn with_agreement(
+    tables: &mut dyn Tables,
+    agreement: AgreementId,
+    change: impl FnOnce(&mut Agreement),
+) -> Result<(), ApplyError> {
+    let mut found = tables
+        .agreement(agreement)?
+        .ok_or_else(|| missing("agreement", &agreement))?;
+    change(&mut found);
+    tables.put_agreement(&found)?;
     Ok(())
 }

@@ -6,12 +6,19 @@
 
 use crate::account::{Credential, Login, LoginMethod, SpeaksFor};
 use crate::applicant::{ListId, ListRow};
+use crate::case::command::{
+    AnyCase, ApproveCase, CaseReason, ConcludeExamination, Judgements, ReceiveApplication,
+    RecordCaseEvidence, ResubmitApplication, ReturnApplication, SeenCase,
+};
 use crate::certificate::{CertificateFacts, RevocationReason};
 use crate::enrolment::{CodeHash, Subject};
+use crate::offer::Offer;
+use crate::recheck::{ConfirmRecheck, DismissRecheck, RecheckSlot};
+use crate::rules::RuleText;
 use iryonet_domain::{
-    AccountName, AgreementId, Circuit, DeviceId, Endpoint, Fingerprint, GatewayId, InstitutionCode,
-    LineId, LineKind, NetworkPrefix, ParticipantKind, ParticipantNumber, Purpose, Role, ServiceId,
-    SiteIndex, TrafficClass, UnixMillis, Validity,
+    AccountName, AgreementId, Circuit, DeviceId, Digest, Endpoint, Fingerprint, GatewayId,
+    InstitutionCode, LineId, LineKind, NetworkPrefix, ParticipantKind, ParticipantNumber, Purpose,
+    Role, ServiceId, SiteIndex, TrafficClass, UnixMillis, Validity,
 };
 use serde::{Deserialize, Serialize};
 use std::net::Ipv6Addr;
@@ -175,6 +182,9 @@ pub enum Command {
         endpoints: Vec<Endpoint>,
         /// Which kinds may ask for it; empty means every kind.
         eligible: Vec<ParticipantKind>,
+        /// How it is offered.
+        #[serde(default, skip_serializing_if = "Offer::is_plain")]
+        offer: Offer,
     },
     /// Replaces the endpoints of a service.
     ChangeServiceEndpoints {
@@ -208,13 +218,16 @@ pub enum Command {
         /// The side that did not propose.
         by: ParticipantNumber,
     },
-    /// Either side, or the network's operator, ends it at once. Declining a
-    /// proposal and taking it back are the same act.
+    /// Either side, or the network's operator, ends it, at once or at a date.
+    /// Declining a proposal and taking it back are the same act.
     EndAgreement {
         /// Which.
         agreement: AgreementId,
         /// The side that ends it; `None` for the network's operator.
         by: Option<ParticipantNumber>,
+        /// First millisecond at which it holds no more; left out: at once.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        at: Option<UnixMillis>,
     },
     /// Rows of a public list that differ from what is known (see
     /// [`crate::list`]). At most [`crate::limits::ROWS_PER_COMMAND`].
@@ -373,4 +386,76 @@ pub enum Command {
         /// First millisecond at which one is looked at again.
         until: UnixMillis,
     },
+    /// Replaces how a service is offered; its stage only goes on.
+    ChangeServiceOffer {
+        /// Which.
+        service: ServiceId,
+        /// All of it, from now on.
+        offer: Offer,
+    },
+    /// Records that an agreement is over by time.
+    ExpireAgreement {
+        /// Which.
+        agreement: AgreementId,
+    },
+    /// Tells both sides, once, that an agreement will run out.
+    NoticeAgreement {
+        /// Which.
+        agreement: AgreementId,
+    },
+    /// 公布: a version of the rules, later than all before it.
+    PublishRules {
+        /// All its files.
+        files: Vec<RuleText>,
+    },
+    /// Whom a newer edition of a public list names no more. Proposes the
+    /// closing of members among them; closes nobody.
+    ListVanished {
+        /// Which list.
+        list: ListId,
+        /// SHA-256 of the file that names them no more.
+        file_sha256: Digest,
+        /// Whom; at most [`crate::limits::VANISHED_PER_COMMAND`].
+        codes: Vec<InstitutionCode>,
+    },
+    /// 申請: an application comes in; its number is given by the registry.
+    ReceiveApplication(ReceiveApplication),
+    /// 再提出: sent in again after it was returned.
+    ResubmitApplication(ResubmitApplication),
+    /// 取下げ by the applicant, at any time before the approval.
+    WithdrawApplication(SeenCase),
+    /// 差戻し: something is missing.
+    ReturnApplication(ReturnApplication),
+    /// 受理: complete, may be examined.
+    AcceptApplication(SeenCase),
+    /// 審査開始: the actor becomes its examiner, and the newest rules its rules.
+    BeginExamination(SeenCase),
+    /// 自動検査: what a part of the network found out about a service or a name.
+    RecordCaseEvidence(RecordCaseEvidence),
+    /// 判定: of one item or several. An item may be judged anew until the
+    /// examination is concluded.
+    JudgeItems(Judgements),
+    /// 審査終了, with a recommendation.
+    ConcludeExamination(ConcludeExamination),
+    /// 再審査: the second person sends it back to the examiner.
+    SendBackCase(CaseReason),
+    /// 承認, by a second person. What is asked for is carried out with it, or
+    /// on its day.
+    ApproveCase(ApproveCase),
+    /// 不承認, by a second person.
+    RejectCase(CaseReason),
+    /// The day of an approved case has come.
+    CarryOutCase(AnyCase),
+    /// 開通試験: results of one item or several.
+    RecordOpeningTest(Judgements),
+    /// 開通: all items passed, the connection is opened, the case is done.
+    OpenConnection(SeenCase),
+    /// 失効: nobody touched it for too long.
+    LapseCase(AnyCase),
+    /// 日次再確認: of one slot.
+    RecheckSlot(RecheckSlot),
+    /// A person says that the findings at which it stopped are right.
+    ConfirmRecheck(ConfirmRecheck),
+    /// A person says that they are a mistake.
+    DismissRecheck(DismissRecheck),
 }

@@ -16,6 +16,18 @@ pub enum DecideError {
     View(#[from] ViewError),
 }
 
+impl From<crate::case::CaseRefusal> for DecideError {
+    fn from(refusal: crate::case::CaseRefusal) -> Self {
+        Self::Refused(refusal.into())
+    }
+}
+
+impl From<crate::recheck::RecheckRefusal> for DecideError {
+    fn from(refusal: crate::recheck::RecheckRefusal) -> Self {
+        Self::Refused(refusal.into())
+    }
+}
+
 pub(crate) type Decision = Result<Vec<Event>, DecideError>;
 
 /// What this command brings about, if it may be: one event at least, but for
@@ -55,7 +67,7 @@ pub fn decide(view: &dyn View, actor: &Actor, command: &Command, now: UnixMillis
             subject,
             code_hash,
             expires_at,
-        } => crate::enrolment::issue_code(view, subject, code_hash, *expires_at, now),
+        } => crate::enrolment::issue_code(view, actor, subject, code_hash, *expires_at, now),
         Command::PresentEnrolmentCode { code_hash } => {
             crate::enrolment::check(view, code_hash, now).map(|_| Vec::new())
         }
@@ -63,7 +75,7 @@ pub fn decide(view: &dyn View, actor: &Actor, command: &Command, now: UnixMillis
             code_hash,
             device,
             certificate,
-        } => crate::enrolment::enrol_device(view, code_hash, *device, certificate, now),
+        } => crate::enrolment::enrol_device(view, actor, code_hash, *device, certificate, now),
         Command::CertifyGateway {
             code_hash,
             certificate,
@@ -96,7 +108,19 @@ pub fn decide(view: &dyn View, actor: &Actor, command: &Command, now: UnixMillis
             purposes,
             endpoints,
             eligible,
-        } => crate::service::register(view, *provider, name, *class, purposes, endpoints, eligible),
+            offer,
+        } => crate::service::register(
+            view,
+            &crate::service::Wish {
+                provider: *provider,
+                name,
+                class: *class,
+                purposes,
+                endpoints,
+                eligible,
+                offer,
+            },
+        ),
         Command::ChangeServiceEndpoints { service, endpoints } => {
             crate::service::change_endpoints(view, *service, endpoints)
         }
@@ -107,11 +131,24 @@ pub fn decide(view: &dyn View, actor: &Actor, command: &Command, now: UnixMillis
             purpose,
             validity,
             by,
-        } => crate::agreement::propose(view, *participant, *service, *purpose, *validity, *by, now),
+        } => crate::agreement::propose(
+            view,
+            actor,
+            &crate::agreement::Proposal {
+                participant: *participant,
+                service: *service,
+                purpose: *purpose,
+                validity: *validity,
+                by: *by,
+            },
+            now,
+        ),
         Command::AcceptAgreement { agreement, by } => {
-            crate::agreement::accept(view, *agreement, *by, now)
+            crate::agreement::accept(view, actor, *agreement, *by, now)
         }
-        Command::EndAgreement { agreement, by } => crate::agreement::end(view, *agreement, *by),
+        Command::EndAgreement { agreement, by, at } => {
+            crate::agreement::end(view, actor, *agreement, *by, *at, now)
+        }
         Command::ListApplicants {
             list,
             file_sha256,
@@ -183,6 +220,40 @@ pub fn decide(view: &dyn View, actor: &Actor, command: &Command, now: UnixMillis
             from,
             until,
         } => crate::account::lock_out(view, account, *failures, from, *until, now),
+        Command::ChangeServiceOffer { service, offer } => {
+            crate::offer::change(view, *service, offer)
+        }
+        Command::ExpireAgreement { agreement } => crate::agreement::expire(view, *agreement, now),
+        Command::NoticeAgreement { agreement } => crate::agreement::notice(view, *agreement, now),
+        Command::PublishRules { files } => crate::rules::publish(view, files),
+        Command::ListVanished {
+            list,
+            file_sha256,
+            codes,
+        } => crate::applicant::vanished(view, actor, list, *file_sha256, codes),
+        Command::ReceiveApplication(wish) => crate::case::receive::receive(view, actor, wish, now),
+        Command::ResubmitApplication(wish) => {
+            crate::case::receive::resubmit(view, actor, wish, now)
+        }
+        Command::WithdrawApplication(case) => crate::case::receive::withdraw(view, actor, *case),
+        Command::ReturnApplication(wish) => crate::case::receive::give_back(view, actor, wish),
+        Command::AcceptApplication(case) => crate::case::receive::accept(view, actor, *case),
+        Command::BeginExamination(case) => crate::case::examine::begin(view, actor, *case),
+        Command::RecordCaseEvidence(wish) => {
+            crate::case::examine::record_evidence(view, actor, wish, now)
+        }
+        Command::JudgeItems(wish) => crate::case::examine::judge(view, actor, wish, now),
+        Command::ConcludeExamination(wish) => crate::case::examine::conclude(view, actor, wish),
+        Command::SendBackCase(wish) => crate::case::approve::send_back(view, actor, wish),
+        Command::ApproveCase(wish) => crate::case::approve::approve(view, actor, wish, now),
+        Command::RejectCase(wish) => crate::case::approve::reject(view, actor, wish),
+        Command::CarryOutCase(case) => crate::case::approve::carry_out(view, actor, *case, now),
+        Command::RecordOpeningTest(wish) => crate::case::open::record_test(view, actor, wish, now),
+        Command::OpenConnection(case) => crate::case::open::open(view, actor, *case, now),
+        Command::LapseCase(case) => crate::case::receive::lapse(view, actor, *case, now),
+        Command::RecheckSlot(wish) => crate::recheck::slot(view, *wish, now),
+        Command::ConfirmRecheck(wish) => crate::recheck::confirm(view, actor, *wish, now),
+        Command::DismissRecheck(wish) => crate::recheck::dismiss(view, actor, wish, now),
     }
 }
 

@@ -24,6 +24,8 @@ pub struct Device {
     pub not_after: UnixMillis,
     /// Taken back?
     pub revoked: Option<Revocation>,
+    /// When the daily re-check recorded that its life was over.
+    pub ran_out_at: Option<UnixMillis>,
 }
 
 impl Device {

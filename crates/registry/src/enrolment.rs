@@ -18,7 +18,7 @@ use crate::limits::{
 use crate::view::View;
 use crate::{DecideError, Event, Refusal};
 use iryonet_domain::{
-    DeviceId, GatewayId, InstitutionCode, ParticipantKind, ParticipantNumber, UnixMillis,
+    Actor, DeviceId, GatewayId, InstitutionCode, ParticipantKind, ParticipantNumber, UnixMillis,
 };
 use serde::{Deserialize, Serialize};
 
@@ -199,6 +199,7 @@ pub fn check(
 
 pub(crate) fn issue_code(
     view: &dyn View,
+    actor: &Actor,
     subject: &Subject,
     code_hash: &CodeHash,
     expires_at: UnixMillis,
@@ -221,15 +222,20 @@ pub(crate) fn issue_code(
     if view.waiting_codes(subject, now)? >= WAITING_CODES_PER_SUBJECT {
         return Err(Refusal::TooManyCodes(subject.clone()).into());
     }
-    Ok(vec![Event::EnrolmentCodeIssued {
+    let mut events = vec![Event::EnrolmentCodeIssued {
         subject: subject.clone(),
         code_hash: code_hash.clone(),
         expires_at,
-    }])
+    }];
+    if let Subject::Participant(number) = subject {
+        events.extend(crate::case::handed_out(view, actor, *number)?);
+    }
+    Ok(events)
 }
 
 pub(crate) fn enrol_device(
     view: &dyn View,
+    actor: &Actor,
     code_hash: &CodeHash,
     wanted: DeviceId,
     certificate: &CertificateFacts,
@@ -247,7 +253,7 @@ pub(crate) fn enrol_device(
         return Err(Refusal::OtherDevice { wanted, device }.into());
     }
     check_new(view, certificate, now)?;
-    Ok(vec![
+    let mut events = vec![
         Event::EnrolmentCodeSpent {
             subject: Subject::Participant(participant),
             code_hash: code_hash.clone(),
@@ -261,7 +267,9 @@ pub(crate) fn enrol_device(
             not_before: certificate.not_before,
             not_after: certificate.not_after,
         },
-    ])
+    ];
+    events.extend(crate::case::certified(view, actor, participant, device)?);
+    Ok(events)
 }
 
 pub(crate) fn certify_gateway(

@@ -4,13 +4,19 @@
 
 use crate::account::{Credential, Login, LoginMethod, SpeaksFor};
 use crate::applicant::{AttributeChange, ImportCounts, ListId};
+use crate::case::CaseEvent;
 use crate::certificate::{RevocationReason, Serial};
 use crate::enrolment::{CodeHash, Subject};
+use crate::membership::MembershipEvent;
+use crate::offer::Offer;
+use crate::recheck::RecheckEvent;
+use crate::rules::RuleText;
 use iryonet_domain::{
-    AccountName, AgreementId, Circuit, DeviceId, Endpoint, Fingerprint, GatewayId, InstitutionCode,
-    LineId, LineKind, NetworkPrefix, ParticipantKind, ParticipantNumber, Purpose, Role, ServiceId,
-    SiteIndex, TrafficClass, UnixMillis, Validity,
+    AccountName, Actor, AgreementId, CaseId, Circuit, DeviceId, Endpoint, Fingerprint, GatewayId,
+    InstitutionCode, LineId, LineKind, NetworkPrefix, ParticipantKind, ParticipantNumber, Purpose,
+    Role, ServiceId, SiteIndex, TrafficClass, UnixMillis, Validity,
 };
+use iryonet_rules::RuleVersion;
 use serde::{Deserialize, Serialize};
 use std::net::Ipv6Addr;
 
@@ -145,6 +151,9 @@ pub enum Event {
         purpose: Purpose,
         validity: Validity,
         by: ParticipantNumber,
+        /// Who said it for that side.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        officer: Option<Actor>,
     },
     /// Both sides have said yes: the path is open while the validity holds.
     AgreementAccepted {
@@ -153,6 +162,12 @@ pub enum Event {
         service: ServiceId,
         validity: Validity,
         by: ParticipantNumber,
+        /// Who said it for that side; nobody where the service's rule did.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        officer: Option<Actor>,
+        /// By the service's rule, in the act that proposed it.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        automatic: bool,
     },
     /// The agreement, or the mere proposal, is over. `by` is the side that
     /// ended it, or nobody when it followed from another act or from time.
@@ -161,6 +176,9 @@ pub enum Event {
         participant: ParticipantNumber,
         service: ServiceId,
         by: Option<ParticipantNumber>,
+        /// Its validity was over, and this only says so.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        ran_out: bool,
     },
     /// An institution stands in a public list: it exists, and is not a member.
     ApplicantListed {
@@ -258,6 +276,43 @@ pub enum Event {
         from: String,
         until: UnixMillis,
     },
+    /// A service is offered otherwise; `offer` replaces the earlier one.
+    ServiceOfferChanged {
+        service: ServiceId,
+        provider: ParticipantNumber,
+        offer: Offer,
+    },
+    /// An accepted agreement will end earlier; `validity` replaces the earlier
+    /// one. `by` as where it ends at once.
+    AgreementEndSet {
+        agreement: AgreementId,
+        participant: ParticipantNumber,
+        service: ServiceId,
+        validity: Validity,
+        by: Option<ParticipantNumber>,
+        officer: Actor,
+    },
+    /// Both sides are told that an agreement will run out.
+    AgreementNoticed {
+        agreement: AgreementId,
+        participant: ParticipantNumber,
+        service: ServiceId,
+        until: UnixMillis,
+    },
+    /// A version of the rules holds from now on.
+    RulesPublished {
+        version: RuleVersion,
+        files: Vec<RuleText>,
+    },
+    /// What became of a membership.
+    #[serde(untagged)]
+    Membership(MembershipEvent),
+    /// What became of a case.
+    #[serde(untagged)]
+    Case(CaseEvent),
+    /// What the daily re-check did.
+    #[serde(untagged)]
+    Recheck(RecheckEvent),
 }
 
 impl Event {
@@ -266,7 +321,9 @@ impl Event {
     #[must_use]
     pub fn topics(&self) -> Vec<Topic> {
         match self {
-            Self::NetworkFounded { .. } | Self::ListImported { .. } => Vec::new(),
+            Self::NetworkFounded { .. }
+            | Self::ListImported { .. }
+            | Self::RulesPublished { .. } => Vec::new(),
             Self::GatewayRegistered { gateway, .. }
             | Self::GatewayCertified { gateway, .. }
             | Self::GatewayCertificateRevoked { gateway, .. }
@@ -310,6 +367,9 @@ impl Event {
             | Self::ServiceEndpointsChanged {
                 service, provider, ..
             }
+            | Self::ServiceOfferChanged {
+                service, provider, ..
+            }
             | Self::ServiceRetired { service, provider } => {
                 vec![Topic::Service(*service), Topic::Participant(*provider)]
             }
@@ -326,6 +386,18 @@ impl Event {
                 ..
             }
             | Self::AgreementEnded {
+                agreement,
+                participant,
+                service,
+                ..
+            }
+            | Self::AgreementEndSet {
+                agreement,
+                participant,
+                service,
+                ..
+            }
+            | Self::AgreementNoticed {
                 agreement,
                 participant,
                 service,
@@ -361,12 +433,16 @@ impl Event {
             | Self::CredentialSet { account, .. }
             | Self::CredentialRemoved { account, .. }
             | Self::AccountLockedOut { account, .. } => vec![Topic::Account(account.clone())],
+            Self::Membership(event) => event.topics(),
+            Self::Case(event) => event.topics(),
+            Self::Recheck(event) => event.topics(),
         }
     }
 }
 
 /// A key of the history, written `participant:65536`, `gateway:gw-east-1`,
 /// `service:3`, `agreement:12`, `applicant:0111234560`, `account:suzuki`.
+/// `service:3`, `agreement:12`, `applicant:0111234560`, `case:7`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Topic {
     /// 参加者.
@@ -381,6 +457,8 @@ pub enum Topic {
     Applicant(InstitutionCode),
     /// アカウント.
     Account(AccountName),
+    /// 申請.
+    Case(CaseId),
 }
 
 impl std::fmt::Display for Topic {
@@ -392,6 +470,7 @@ impl std::fmt::Display for Topic {
             Self::Agreement(agreement) => write!(f, "agreement:{agreement}"),
             Self::Applicant(code) => write!(f, "applicant:{code}"),
             Self::Account(account) => write!(f, "account:{account}"),
+            Self::Case(case) => write!(f, "case:{case}"),
         }
     }
 }

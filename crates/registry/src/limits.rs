@@ -54,3 +54,29 @@ pub const LOGINS_PER_ACCOUNT: usize = 8;
 pub const LOGIN_CODE_LIFE_MAX_MS: u64 = 14 * 24 * 60 * 60 * 1_000;
 /// Longest lock-out by wrong passwords, in milliseconds: an hour.
 pub const LOCK_OUT_MAX_MS: u64 = 60 * 60 * 1_000;
+/// Participants listed for the trial of one service.
+pub const PILOT_PARTICIPANTS_MAX: usize = 10_000;
+/// How long before its end an agreement's sides are told of it at the
+/// earliest, in milliseconds: 90 days.
+pub const AGREEMENT_NOTICE_MAX_MS: u64 = 90 * 24 * 60 * 60 * 1_000;
+/// Documents of one case.
+pub const DOCUMENTS_PER_CASE: usize = 20;
+/// Largest document, in bytes: 20 MiB.
+pub const DOCUMENT_MAX_BYTES: u64 = 20 << 20;
+/// All documents of one case together, in bytes: 100 MiB.
+pub const DOCUMENTS_MAX_BYTES: u64 = 100 << 20;
+/// Sites, lines or services that one application names.
+pub const WISHES_PER_APPLICATION: usize = 64;
+/// Things said to be missing when an application is returned.
+pub const MISSING_MAX: usize = 32;
+/// Judgements in one command.
+pub const JUDGEMENTS_PER_COMMAND: usize = 200;
+/// Recorded findings of one case.
+pub const FINDINGS_PER_CASE: usize = 128;
+/// How long a case may lie untouched before it lapses, in milliseconds: 90 days.
+pub const CASE_UNTOUCHED_MAX_MS: u64 = 90 * 24 * 60 * 60 * 1_000;
+/// How far ahead the day of a suspension or withdrawal may be, in
+/// milliseconds: 366 days.
+pub const CASE_DAY_AHEAD_MAX_MS: u64 = 366 * 24 * 60 * 60 * 1_000;
+/// Codes of one command that says whom a newer list names no more.
+pub const VANISHED_PER_COMMAND: usize = 1_000;

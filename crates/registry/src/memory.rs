@@ -4,19 +4,24 @@
 use crate::account::{Account, AccountStanding, Login, SpeaksFor};
 use crate::agreement::{Agreement, AgreementState};
 use crate::applicant::Applicant;
+use crate::case::Case;
 use crate::certificate::{GatewayCertificate, Serial};
 use crate::device::Device;
 use crate::enrolment::{CodeHash, EnrolmentCode, Subject};
 use crate::gateway::Gateway;
 use crate::line::Line;
 use crate::participant::{Participant, Standing};
+use crate::recheck::{self, RecheckState, RecheckSubject};
+use crate::rules::PublishedRules;
 use crate::service::Service;
 use crate::site::Site;
 use crate::view::{Tables, View, ViewError};
 use iryonet_domain::{
-    AccountName, AgreementId, Circuit, DeviceId, Endpoint, Fingerprint, GatewayId, InstitutionCode,
-    LineId, NetworkPrefix, ParticipantNumber, Role, ServiceId, SiteIndex, UnixMillis,
+    AccountName, AgreementId, CaseId, CaseKind, Circuit, DeviceId, DnsName, Endpoint, Fingerprint,
+    GatewayId, InstitutionCode, LineId, NetworkPrefix, ParticipantNumber, Role, ServiceId,
+    SiteIndex, UnixMillis,
 };
+use iryonet_rules::RuleVersion;
 use std::collections::BTreeMap;
 use std::net::Ipv6Addr;
 
@@ -41,6 +46,9 @@ pub struct MemoryTables {
     serials: BTreeMap<Serial, Fingerprint>,
     applicants: BTreeMap<InstitutionCode, Applicant>,
     accounts: BTreeMap<AccountName, Account>,
+    cases: BTreeMap<CaseId, Case>,
+    rules: BTreeMap<RuleVersion, PublishedRules>,
+    recheck: RecheckState,
 }
 
 impl MemoryTables {
@@ -92,6 +100,16 @@ impl MemoryTables {
     /// Every account, ascending by name.
     pub fn accounts(&self) -> impl Iterator<Item = &Account> {
         self.accounts.values()
+    }
+
+    /// Every case, ascending.
+    pub fn cases(&self) -> impl Iterator<Item = &Case> {
+        self.cases.values()
+    }
+
+    /// Every version of the rules, ascending.
+    pub fn all_rules(&self) -> impl Iterator<Item = &PublishedRules> {
+        self.rules.values()
     }
 
     /// Every enrolment code, ascending by hash.
@@ -361,6 +379,79 @@ impl View for MemoryTables {
             .filter(|account| account.may_act_as(role))
             .count() as u64)
     }
+
+    fn service_by_dns(&self, name: &DnsName) -> Result<Option<ServiceId>, ViewError> {
+        Ok(self
+            .services
+            .values()
+            .find(|service| !service.retired && service.offer.dns.as_ref() == Some(name))
+            .map(|service| service.service))
+    }
+
+    fn case(&self, case: CaseId) -> Result<Option<Case>, ViewError> {
+        Ok(self.cases.get(&case).cloned())
+    }
+
+    fn last_case(&self) -> Result<Option<CaseId>, ViewError> {
+        Ok(self.cases.keys().next_back().copied())
+    }
+
+    fn open_cases_of(&self, participant: ParticipantNumber) -> Result<Vec<Case>, ViewError> {
+        Ok(self
+            .cases
+            .values()
+            .filter(|case| case.participant == Some(participant) && case.state.is_open())
+            .cloned()
+            .collect())
+    }
+
+    fn open_admission_of(&self, code: InstitutionCode) -> Result<Option<CaseId>, ViewError> {
+        Ok(self
+            .cases
+            .values()
+            .find(|case| {
+                case.kind() == CaseKind::Admission
+                    && case.state.is_open()
+                    && case.application.code() == Some(code)
+            })
+            .map(|case| case.case))
+    }
+
+    fn rules(&self, version: RuleVersion) -> Result<Option<PublishedRules>, ViewError> {
+        Ok(self.rules.get(&version).cloned())
+    }
+
+    fn latest_rules(&self) -> Result<Option<RuleVersion>, ViewError> {
+        Ok(self.rules.keys().next_back().copied())
+    }
+
+    fn recheck_state(&self) -> Result<RecheckState, ViewError> {
+        Ok(self.recheck.clone())
+    }
+
+    fn recheck_subjects(&self, slot: u16) -> Result<Vec<RecheckSubject>, ViewError> {
+        Ok(self
+            .participants
+            .values()
+            .filter(|known| {
+                known.standing != Standing::Closed && recheck::slot_of(known.number) == slot
+            })
+            .map(|known| RecheckSubject {
+                vanished_at: known
+                    .code
+                    .and_then(|code| self.applicants.get(&code))
+                    .and_then(|applicant| applicant.vanished_at),
+                devices: self
+                    .devices
+                    .range((known.number, DeviceId(0))..=(known.number, DeviceId(u32::MAX)))
+                    .map(|(_, device)| device)
+                    .filter(|device| device.revoked.is_none() && device.ran_out_at.is_none())
+                    .map(|device| (device.device, device.fingerprint, device.not_after))
+                    .collect(),
+                participant: known.clone(),
+            })
+            .collect())
+    }
 }
 
 impl MemoryTables {
@@ -399,6 +490,13 @@ impl Tables for MemoryTables {
     }
 
     fn put_participant(&mut self, participant: &Participant) -> Result<(), ViewError> {
+        let before = self.participants.get(&participant.number);
+        if let Some(old) = before.and_then(|before| before.code)
+            && participant.code != Some(old)
+            && self.holders.get(&old) == Some(&participant.number)
+        {
+            self.holders.remove(&old);
+        }
         if let Some(code) = participant.code {
             if participant.standing == Standing::Closed {
                 if self.holders.get(&code) == Some(&participant.number) {
@@ -488,6 +586,21 @@ impl Tables for MemoryTables {
     fn put_account(&mut self, account: &Account) -> Result<(), ViewError> {
         self.accounts
             .insert(account.account.clone(), account.clone());
+        Ok(())
+    }
+
+    fn put_case(&mut self, case: &Case) -> Result<(), ViewError> {
+        self.cases.insert(case.case, case.clone());
+        Ok(())
+    }
+
+    fn put_rules(&mut self, rules: &PublishedRules) -> Result<(), ViewError> {
+        self.rules.insert(rules.version, rules.clone());
+        Ok(())
+    }
+
+    fn put_recheck_state(&mut self, state: &RecheckState) -> Result<(), ViewError> {
+        self.recheck = state.clone();
         Ok(())
     }
 }

@@ -4,27 +4,43 @@ use crate::certificate::RevocationReason;
 use crate::command::Home;
 use crate::decide::{Decision, reason_text, text};
 use crate::limits::{CONSEQUENCES_MAX, NAME_MAX_CHARS};
+use crate::membership::Membership;
 use crate::view::View;
 use crate::{Event, Refusal};
-use iryonet_domain::{InstitutionCode, ParticipantKind, ParticipantNumber, UnixMillis};
+use iryonet_domain::{InstitutionCode, ParticipantKind, ParticipantNumber, Prefecture, UnixMillis};
 use serde::{Deserialize, Serialize};
 
 /// Whether a participant may use the network, as far as people decided it.
 /// (Whether it has a valid device is another question, answered by time.)
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Default, Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Standing {
     /// A member.
+    #[default]
     Open,
     /// 隔離: cut off for security, everything else kept.
     Quarantined,
     /// 閉鎖: left the network, for ever.
     Closed,
+    /// 開通前: admitted, not open yet. Enrols and attaches for the opening
+    /// test; no path is open to it.
+    Admitted,
+    /// 休止: at its own wish. No path is open to it.
+    Suspended,
+    /// 保留: the daily re-check found it invalid. No path is open to it.
+    OnHold,
 }
 
 impl Standing {
     /// Every standing.
-    pub const ALL: [Self; 3] = [Self::Open, Self::Quarantined, Self::Closed];
+    pub const ALL: [Self; 6] = [
+        Self::Open,
+        Self::Quarantined,
+        Self::Closed,
+        Self::Admitted,
+        Self::Suspended,
+        Self::OnHold,
+    ];
 
     /// The word used in files, commands and the API.
     #[must_use]
@@ -33,6 +49,22 @@ impl Standing {
             Self::Open => "open",
             Self::Quarantined => "quarantined",
             Self::Closed => "closed",
+            Self::Admitted => "admitted",
+            Self::Suspended => "suspended",
+            Self::OnHold => "on-hold",
+        }
+    }
+
+    /// The Japanese name.
+    #[must_use]
+    pub fn name_ja(self) -> &'static str {
+        match self {
+            Self::Open => "開通",
+            Self::Quarantined => "隔離",
+            Self::Closed => "閉鎖",
+            Self::Admitted => "開通前",
+            Self::Suspended => "休止",
+            Self::OnHold => "保留",
         }
     }
 }
@@ -52,6 +84,27 @@ pub struct Participant {
     pub standing: Standing,
     /// When it was admitted.
     pub admitted_at: UnixMillis,
+    /// What else is known about its membership.
+    pub membership: Membership,
+}
+
+impl Participant {
+    /// 都道府県: as it stated, or as its code says.
+    #[must_use]
+    pub fn prefecture(&self) -> Option<Prefecture> {
+        self.membership
+            .area
+            .or_else(|| self.code.map(InstitutionCode::prefecture))
+    }
+
+    /// Its standing without a quarantine: what it returns to on release.
+    #[must_use]
+    pub fn standing_behind_quarantine(&self) -> Standing {
+        match self.standing {
+            Standing::Quarantined => self.membership.returns_to,
+            standing => standing,
+        }
+    }
 }
 
 pub(crate) fn admit(
@@ -64,20 +117,7 @@ pub(crate) fn admit(
     crate::network::founded(view)?;
     let name = text("name", name, NAME_MAX_CHARS)?;
     if let Some(code) = code {
-        let wanted = match kind {
-            ParticipantKind::Institution(kind) => kind.score_table(),
-            ParticipantKind::Provider => None,
-        };
-        match wanted {
-            None => return Err(Refusal::CodeOfKindWithout { kind, code }.into()),
-            Some(table) if table != code.score_table() => {
-                return Err(Refusal::CodeOfOtherTable { kind, code }.into());
-            }
-            Some(_) => {}
-        }
-        if let Some(holder) = view.holder_of_code(code)? {
-            return Err(Refusal::CodeTaken { code, holder }.into());
-        }
+        check_code(view, kind, code)?;
     }
     let number = free_number(view, home)?;
     Ok(vec![Event::ParticipantAdmitted {
@@ -86,6 +126,29 @@ pub(crate) fn admit(
         name,
         code,
     }])
+}
+
+/// A code that fits the kind and that nobody open holds.
+pub(crate) fn check_code(
+    view: &dyn View,
+    kind: ParticipantKind,
+    code: InstitutionCode,
+) -> Result<(), crate::DecideError> {
+    let wanted = match kind {
+        ParticipantKind::Institution(kind) => kind.score_table(),
+        ParticipantKind::Provider => None,
+    };
+    match wanted {
+        None => return Err(Refusal::CodeOfKindWithout { kind, code }.into()),
+        Some(table) if table != code.score_table() => {
+            return Err(Refusal::CodeOfOtherTable { kind, code }.into());
+        }
+        Some(_) => {}
+    }
+    if let Some(holder) = view.holder_of_code(code)? {
+        return Err(Refusal::CodeTaken { code, holder }.into());
+    }
+    Ok(())
 }
 
 /// The next number never given before. Numbers are not given again after a
@@ -120,12 +183,14 @@ fn free_number(view: &dyn View, home: &Home) -> Result<ParticipantNumber, crate:
 pub(crate) fn quarantine(view: &dyn View, number: ParticipantNumber, reason: &str) -> Decision {
     let reason = reason_text(reason)?;
     match known(view, number)?.standing {
-        Standing::Open => Ok(vec![Event::ParticipantQuarantined {
-            participant: number,
-            reason,
-        }]),
         Standing::Quarantined => Err(Refusal::AlreadyQuarantined(number).into()),
         Standing::Closed => Err(Refusal::ParticipantClosed(number).into()),
+        Standing::Open | Standing::Admitted | Standing::Suspended | Standing::OnHold => {
+            Ok(vec![Event::ParticipantQuarantined {
+                participant: number,
+                reason,
+            }])
+        }
     }
 }
 
@@ -134,8 +199,10 @@ pub(crate) fn release(view: &dyn View, number: ParticipantNumber) -> Decision {
         Standing::Quarantined => Ok(vec![Event::ParticipantReleased {
             participant: number,
         }]),
-        Standing::Open => Err(Refusal::NotQuarantined(number).into()),
         Standing::Closed => Err(Refusal::ParticipantClosed(number).into()),
+        Standing::Open | Standing::Admitted | Standing::Suspended | Standing::OnHold => {
+            Err(Refusal::NotQuarantined(number).into())
+        }
     }
 }
 

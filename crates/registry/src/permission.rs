@@ -10,6 +10,9 @@
 //! It must not know how anybody proved to be who they are (`people`, `center`).
 
 use crate::account::{self, AccountStanding, SpeaksFor};
+use crate::case::CaseRefusal;
+use crate::case::command::{ResubmitApplication, SeenCase};
+use crate::case::people::same_person;
 use crate::view::{View, ViewError};
 use crate::{Act, Command, DecideError, Refusal};
 use iryonet_domain::{AccountName, Actor, ParticipantNumber, Role};
@@ -25,6 +28,9 @@ pub enum Scope {
     Officers,
     /// The own account.
     Oneself,
+    /// Applications: the own ones, and those about the participant for whom the
+    /// account speaks. Who speaks for nobody yet may apply for admission.
+    Applicant,
 }
 
 impl Scope {
@@ -36,6 +42,7 @@ impl Scope {
             Self::Own => "own",
             Self::Officers => "officers",
             Self::Oneself => "self",
+            Self::Applicant => "applicant",
         }
     }
 }
@@ -63,11 +70,17 @@ pub enum Resource {
     Health,
     /// アカウント.
     Accounts,
+    /// 申請. Own: the own ones.
+    Cases,
+    /// 要件・審査項目: public in character.
+    Rules,
+    /// 日次再確認.
+    Recheck,
 }
 
 impl Resource {
     /// Every resource.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 13] = [
         Self::Participants,
         Self::Devices,
         Self::Services,
@@ -78,6 +91,9 @@ impl Resource {
         Self::Ledger,
         Self::Health,
         Self::Accounts,
+        Self::Cases,
+        Self::Rules,
+        Self::Recheck,
     ];
 
     /// The word used in the printed table and in refusals.
@@ -94,6 +110,9 @@ impl Resource {
             Self::Ledger => "ledger",
             Self::Health => "health",
             Self::Accounts => "accounts",
+            Self::Cases => "cases",
+            Self::Rules => "rules",
+            Self::Recheck => "recheck",
         }
     }
 }
@@ -126,6 +145,19 @@ const ONESELF: Row = &[
     (Role::SecurityOfficer, Scope::Oneself),
     (Role::Auditor, Scope::Oneself),
 ];
+/// What is written on paper, the operator enters for the applicant.
+const APPLICANTS: Row = &[
+    (Role::Officer, Scope::Applicant),
+    (Role::Operator, Scope::Every),
+];
+const EXAMINER: Row = &[(Role::Examiner, Scope::Every)];
+const APPROVER: Row = &[(Role::Approver, Scope::Every)];
+const OPERATOR_AND_MACHINE: Row = &[(Role::Operator, Scope::Every), (Role::System, Scope::Every)];
+/// What a person says after the machine has stopped.
+const WATCHERS: Row = &[
+    (Role::SecurityOfficer, Scope::Every),
+    (Role::Operator, Scope::Every),
+];
 /// Both sides must have said yes for themselves, so the operator cannot say it
 /// for either. The machine can where a rule of the provider's says it.
 const SIDES: Row = &[(Role::Officer, Scope::Own), (Role::System, Scope::Every)];
@@ -152,11 +184,12 @@ pub const fn row(act: Act) -> Row {
         | Act::RevokeGatewayCertificate
         | Act::QuarantineParticipant
         | Act::ReleaseParticipant => CUTTING,
-        Act::CloseParticipant => &[(Role::Operator, Scope::Every), (Role::System, Scope::Every)],
+        Act::CloseParticipant => OPERATOR_AND_MACHINE,
         // A service opens nothing by itself: the operator may help a provider.
-        Act::RegisterService | Act::ChangeServiceEndpoints | Act::RetireService => {
-            &[(Role::Officer, Scope::Own), (Role::Operator, Scope::Every)]
-        }
+        Act::RegisterService
+        | Act::ChangeServiceEndpoints
+        | Act::ChangeServiceOffer
+        | Act::RetireService => &[(Role::Officer, Scope::Own), (Role::Operator, Scope::Every)],
         Act::ProposeAgreement | Act::AcceptAgreement => SIDES,
         Act::EndAgreement => &[
             (Role::Officer, Scope::Own),
@@ -164,9 +197,6 @@ pub const fn row(act: Act) -> Row {
             (Role::SecurityOfficer, Scope::Every),
             (Role::System, Scope::Every),
         ],
-        Act::ListApplicants | Act::RecordImport => {
-            &[(Role::Operator, Scope::Every), (Role::System, Scope::Every)]
-        }
         Act::CreateAccount
         | Act::BindAccount
         | Act::LockAccount
@@ -178,6 +208,32 @@ pub const fn row(act: Act) -> Row {
         Act::GrantRole | Act::TakeRole => ROLES,
         Act::LogIn | Act::LogOut | Act::SetCredential | Act::RemoveCredential => ONESELF,
         Act::LockOutAccount => MACHINE,
+        Act::ListApplicants | Act::RecordImport | Act::ListVanished => OPERATOR_AND_MACHINE,
+        // Re-audits are asked for by those who examine, closings by the machine.
+        Act::ReceiveApplication => &[
+            (Role::Officer, Scope::Applicant),
+            (Role::Operator, Scope::Every),
+            (Role::Examiner, Scope::Every),
+            (Role::SecurityOfficer, Scope::Every),
+            (Role::System, Scope::Every),
+        ],
+        Act::ResubmitApplication | Act::WithdrawApplication => APPLICANTS,
+        Act::ReturnApplication
+        | Act::AcceptApplication
+        | Act::BeginExamination
+        | Act::JudgeItems
+        | Act::ConcludeExamination => EXAMINER,
+        Act::SendBackCase | Act::ApproveCase | Act::RejectCase => APPROVER,
+        Act::RecordOpeningTest | Act::OpenConnection => OPERATOR,
+        Act::CarryOutCase => OPERATOR_AND_MACHINE,
+        // Nobody claims what only the center can have found out.
+        Act::RecordCaseEvidence
+        | Act::LapseCase
+        | Act::RecheckSlot
+        | Act::ExpireAgreement
+        | Act::NoticeAgreement => MACHINE,
+        Act::ConfirmRecheck | Act::DismissRecheck => WATCHERS,
+        Act::PublishRules => &[(Role::SecurityOfficer, Scope::Every)],
     }
 }
 
@@ -196,6 +252,14 @@ const STAFF_AND_OWN: Row = &[
     (Role::SecurityOfficer, Scope::Every),
     (Role::Auditor, Scope::Every),
 ];
+const EVERYBODY: Row = &[
+    (Role::Officer, Scope::Every),
+    (Role::Examiner, Scope::Every),
+    (Role::Approver, Scope::Every),
+    (Role::Operator, Scope::Every),
+    (Role::SecurityOfficer, Scope::Every),
+    (Role::Auditor, Scope::Every),
+];
 const WATCH: Row = &[
     (Role::Operator, Scope::Every),
     (Role::SecurityOfficer, Scope::Every),
@@ -206,9 +270,12 @@ const WATCH: Row = &[
 #[must_use]
 pub const fn read_row(resource: Resource) -> Row {
     match resource {
-        Resource::Participants | Resource::Devices | Resource::Services | Resource::Agreements => {
-            STAFF_AND_OWN
-        }
+        Resource::Participants
+        | Resource::Devices
+        | Resource::Services
+        | Resource::Agreements
+        | Resource::Cases => STAFF_AND_OWN,
+        Resource::Rules => EVERYBODY,
         Resource::Gateways => STAFF,
         Resource::Accounts => &[
             (Role::Approver, Scope::Every),
@@ -216,9 +283,11 @@ pub const fn read_row(resource: Resource) -> Row {
             (Role::SecurityOfficer, Scope::Every),
             (Role::Auditor, Scope::Every),
         ],
-        Resource::Explanations | Resource::Enforcement | Resource::Ledger | Resource::Health => {
-            WATCH
-        }
+        Resource::Explanations
+        | Resource::Enforcement
+        | Resource::Ledger
+        | Resource::Health
+        | Resource::Recheck => WATCH,
     }
 }
 
@@ -285,6 +354,47 @@ pub(crate) fn check(view: &dyn View, actor: &Actor, command: &Command) -> Result
         },
         Scope::Officers => officers_only(view, role, command),
         Scope::Oneself => oneself_only(actor, command),
+        Scope::Applicant => {
+            let own = account
+                .and_then(|account| account.speaks_for)
+                .map(|SpeaksFor::Participant(own)| own);
+            applicant_only(view, actor, own, command)
+        }
+    }
+}
+
+/// Refuses what is no own application. What belongs to others is refused as if
+/// it did not exist.
+fn applicant_only(
+    view: &dyn View,
+    actor: &Actor,
+    own: Option<ParticipantNumber>,
+    command: &Command,
+) -> Result<(), DecideError> {
+    match command {
+        Command::ReceiveApplication(wish) => match (wish.participant, own) {
+            (None, _) => Ok(()),
+            (Some(about), Some(own)) if about == own => Ok(()),
+            (Some(by), Some(own)) => Err(Refusal::SpeaksForAnother { own, by }.into()),
+            (Some(_), None) => Err(Refusal::SpeaksForNobody(actor.name().to_owned()).into()),
+        },
+        Command::ResubmitApplication(ResubmitApplication { case, .. })
+        | Command::WithdrawApplication(SeenCase { case, .. }) => {
+            let found = view.case(*case)?;
+            let is_own = found.is_some_and(|found| {
+                (own.is_some() && found.participant == own)
+                    || found
+                        .applicants
+                        .iter()
+                        .any(|applicant| same_person(applicant.name(), actor.name()))
+            });
+            if is_own {
+                Ok(())
+            } else {
+                Err(CaseRefusal::Unknown(*case).into())
+            }
+        }
+        other => Err(not_scoped(actor.role(), other)),
     }
 }
 
@@ -365,18 +475,18 @@ fn own_only(view: &dyn View, own: ParticipantNumber, command: &Command) -> Resul
     };
     match command {
         Command::RegisterService { provider, .. } => speaks(*provider),
-        Command::ChangeServiceEndpoints { service, .. } | Command::RetireService { service } => {
-            match view.service(*service)? {
-                Some(found) if found.provider == own => Ok(()),
-                _ => Err(Refusal::ServiceUnknown(*service).into()),
-            }
-        }
+        Command::ChangeServiceEndpoints { service, .. }
+        | Command::ChangeServiceOffer { service, .. }
+        | Command::RetireService { service } => match view.service(*service)? {
+            Some(found) if found.provider == own => Ok(()),
+            _ => Err(Refusal::ServiceUnknown(*service).into()),
+        },
         Command::ProposeAgreement { by, .. } => speaks(*by),
         Command::AcceptAgreement { agreement, by } => {
             speaks(*by)?;
             side(view, own, *agreement)
         }
-        Command::EndAgreement { agreement, by } => {
+        Command::EndAgreement { agreement, by, .. } => {
             // Nobody's word is the operator's.
             speaks(by.ok_or(Refusal::SideNotNamed { own })?)?;
             side(view, own, *agreement)

@@ -2,18 +2,21 @@
 //! would be right, in English and in Japanese, under a name that never changes.
 
 use crate::account::Login;
-use crate::applicant::RowError;
+use crate::applicant::{ListId, RowError};
+use crate::case::CaseRefusal;
 use crate::certificate::Serial;
 use crate::command::{Act, Home};
 use crate::enrolment::Subject;
+use crate::recheck::RecheckRefusal;
 use iryonet_domain::line::InterfaceNameError;
 use iryonet_domain::service::EndpointError;
 use iryonet_domain::text::TextError;
 use iryonet_domain::{
-    AccountName, AgreementId, Circuit, DeviceId, Endpoint, Fingerprint, GatewayId, InstitutionCode,
-    LineId, LineKind, NetworkPrefix, ParticipantKind, ParticipantNumber, Purpose, Role, ServiceId,
-    SiteIndex, UnixMillis,
+    AccountName, AgreementId, Circuit, DeviceId, Digest, DnsName, Endpoint, Fingerprint, GatewayId,
+    InstitutionCode, LineId, LineKind, NetworkPrefix, ParticipantKind, ParticipantNumber,
+    Prefecture, Purpose, Role, ServiceId, ServiceStage, SiteIndex, UnixMillis, Validity,
 };
+use iryonet_rules::{RuleVersion, SetError};
 use std::net::Ipv6Addr;
 
 /// A refusal. Its English text is its `Display`; see [`Refusal::code`] and
@@ -337,6 +340,80 @@ pub enum Refusal {
     LockOutLife { until: UnixMillis },
     #[error("{name} logs in and keeps credentials for the own account only, not for {account}")]
     NotOneself { name: String, account: AccountName },
+    #[error("{name} is the name of service {other}; each service has its own")]
+    ServiceDnsTaken { name: DnsName, other: ServiceId },
+    #[error("automatic acceptance names no kind; name one, or accept by hand")]
+    AcceptanceEmpty,
+    #[error("automatic acceptance names the kind {0}, which may not ask for the service")]
+    AcceptanceNotEligible(ParticipantKind),
+    #[error("participants are listed for a trial, but the stage is {0}; leave them out")]
+    PilotListWithoutPilot(ServiceStage),
+    #[error("{0} participants are listed for the trial; at most 10000 are")]
+    TooManyInPilot(usize),
+    #[error("service {service} is {present}; its roll-out does not go back to {wanted}")]
+    StageBack {
+        service: ServiceId,
+        present: ServiceStage,
+        wanted: ServiceStage,
+    },
+    #[error("service {0} is offered exactly so already")]
+    OfferUnchanged(ServiceId),
+    #[error("service {0} is planned and cannot be asked for yet")]
+    ServicePlanned(ServiceId),
+    #[error(
+        "service {service} is on trial with listed participants; {participant} is not one of them"
+    )]
+    NotInPilot {
+        participant: ParticipantNumber,
+        service: ServiceId,
+    },
+    #[error("service {service} is for the prefectures {list}; participant {participant} is {place}", list = areas_text(.areas), place = place_text(*.area))]
+    NotInArea {
+        participant: ParticipantNumber,
+        area: Option<Prefecture>,
+        service: ServiceId,
+        areas: Vec<Prefecture>,
+    },
+    #[error("agreement {0} is not accepted yet; a proposal is ended at once, without a date")]
+    EndDateOfProposal(AgreementId),
+    #[error("agreement {agreement} cannot end at {at} (ms since 1970); a date ahead is wanted, inside its validity from {from} to {until}", at = .at.0, from = .validity.from.0, until = .validity.until.0)]
+    EndDate {
+        agreement: AgreementId,
+        at: UnixMillis,
+        validity: Validity,
+    },
+    #[error("agreement {agreement} holds until {until} (ms since 1970)", until = .until.0)]
+    NotRunOut {
+        agreement: AgreementId,
+        until: UnixMillis,
+    },
+    #[error(
+        "there is no notice to give about agreement {0}: it was given, or the agreement is not accepted, over, or holds for more than 90 days"
+    )]
+    NoNotice(AgreementId),
+    #[error("participant {0} has no valid device; enrol one first")]
+    NoValidDevice(ParticipantNumber),
+    #[error("{code} does not stand in the list {list}")]
+    NotInList { code: InstitutionCode, list: ListId },
+    #[error("the rules cannot be published: {0}")]
+    Rules(SetError),
+    #[error("the file {name} has the digest {found}, not {stated} as stated; send it as it is")]
+    RuleDigest {
+        name: String,
+        found: Digest,
+        stated: Digest,
+    },
+    #[error("version {found} of the rules is not later than version {present}, which holds")]
+    RuleVersionOld {
+        found: RuleVersion,
+        present: RuleVersion,
+    },
+    #[error("{0} files were given; a rule set has 5, of at most 262144 bytes each")]
+    RuleFileCount(usize),
+    #[error(transparent)]
+    Case(#[from] CaseRefusal),
+    #[error(transparent)]
+    Recheck(#[from] RecheckRefusal),
 }
 
 impl Refusal {
@@ -455,6 +532,28 @@ impl Refusal {
             Self::LoginCodeLife { .. } => "login-code-life",
             Self::LockOutLife { .. } => "lock-out-life",
             Self::NotOneself { .. } => "not-oneself",
+            Self::ServiceDnsTaken { .. } => "service-dns-taken",
+            Self::AcceptanceEmpty => "acceptance-empty",
+            Self::AcceptanceNotEligible(_) => "acceptance-not-eligible",
+            Self::PilotListWithoutPilot(_) => "pilot-list-without-pilot",
+            Self::TooManyInPilot(_) => "too-many-in-pilot",
+            Self::StageBack { .. } => "stage-back",
+            Self::OfferUnchanged(_) => "offer-unchanged",
+            Self::ServicePlanned(_) => "service-planned",
+            Self::NotInPilot { .. } => "not-in-pilot",
+            Self::NotInArea { .. } => "not-in-area",
+            Self::EndDateOfProposal(_) => "end-date-of-proposal",
+            Self::EndDate { .. } => "end-date",
+            Self::NotRunOut { .. } => "not-run-out",
+            Self::NoNotice(_) => "no-notice",
+            Self::NoValidDevice(_) => "no-valid-device",
+            Self::NotInList { .. } => "not-in-list",
+            Self::Rules(_) => "rules-unusable",
+            Self::RuleDigest { .. } => "rule-digest",
+            Self::RuleVersionOld { .. } => "rule-version-old",
+            Self::RuleFileCount(_) => "rule-file-count",
+            Self::Case(refusal) => refusal.code(),
+            Self::Recheck(refusal) => refusal.code(),
         }
     }
 
@@ -466,6 +565,9 @@ impl Refusal {
             Self::AuditorActs
                 | Self::RoleMayNot { .. }
                 | Self::SpeaksForNobody(_)
+                | Self::Case(
+                    CaseRefusal::OwnApplication { .. } | CaseRefusal::SecondPersonWanted { .. }
+                )
                 | Self::SpeaksForAnother { .. }
                 | Self::AccountLocked(_)
                 | Self::AccountRetired(_)
@@ -591,6 +693,28 @@ impl Refusal {
             Self::LoginCodeLife { expires_at } => format!("初回ログインコードの期限は14日以内の将来の日時です（{at}）", at = expires_at.0),
             Self::LockOutLife { until } => format!("ログイン拒否の期限は1時間以内の将来の日時です（{at}）", at = until.0),
             Self::NotOneself { name, account } => format!("{name} が操作できるのは自分のアカウントだけです（{account} は不可）"),
+            Self::ServiceDnsTaken { name, other } => format!("{name} はサービス {other} の名前です。別の名前にしてください"),
+            Self::AcceptanceEmpty => "自動承諾の対象の種別がありません。種別を指定するか、個別承諾にしてください".to_owned(),
+            Self::AcceptanceNotEligible(a) => format!("自動承諾の種別 {kind} はサービスの対象外です", kind = a.name_ja()),
+            Self::PilotListWithoutPilot(a) => format!("試行の参加者が指定されていますが、段階は「{stage}」です。省いてください", stage = a.name_ja()),
+            Self::TooManyInPilot(a) => format!("試行の参加者が {a} 件です。上限は 10000 件です"),
+            Self::StageBack { service, present, wanted } => format!("サービス {service} は「{present}」です。「{wanted}」には戻せません", present = present.name_ja(), wanted = wanted.name_ja()),
+            Self::OfferUnchanged(a) => format!("サービス {a} の提供条件は既にこのとおりです"),
+            Self::ServicePlanned(a) => format!("サービス {a} は計画中で、まだ申し込めません"),
+            Self::NotInPilot { participant, service } => format!("サービス {service} は試行中です。参加者 {participant} は試行の対象ではありません"),
+            Self::NotInArea { participant, area, service, areas } => format!("サービス {service} の対象地域は {list} です。参加者 {participant} は{place}", list = areas.iter().map(|area| area.name()).collect::<Vec<_>>().join("、"), place = area.map_or_else(|| "地域の届出がありません".to_owned(), |area| format!("{}にあります", area.name()))),
+            Self::EndDateOfProposal(a) => format!("利用合意 {a} は未成立です。申込は期日を付けずに終了してください"),
+            Self::EndDate { agreement, at, validity } => format!("利用合意 {agreement} は {at} に終了できません。有効期間（{from} から {until}）内の将来の日時を指定してください", at = at.0, from = validity.from.0, until = validity.until.0),
+            Self::NotRunOut { agreement, until } => format!("利用合意 {agreement} は {until} まで有効です", until = until.0),
+            Self::NoNotice(a) => format!("利用合意 {a} について予告することはありません（予告済み、未成立、終了済み、または期限まで90日超）"),
+            Self::NoValidDevice(a) => format!("参加者 {a} に有効な機器がありません。先に登録してください"),
+            Self::NotInList { code, list } => format!("{code} は名簿 {list} にありません"),
+            Self::Rules(a) => format!("要件・審査項目を公布できません: {a}"),
+            Self::RuleDigest { name, found, stated } => format!("ファイル {name} のハッシュ {found} が指定の {stated} と異なります"),
+            Self::RuleVersionOld { found, present } => format!("版 {found} は現行の版 {present} より新しくありません"),
+            Self::RuleFileCount(a) => format!("ファイルが {a} 件です。要件・審査項目は 5 件（各 262144 バイト以内）です"),
+            Self::Case(refusal) => refusal.ja(),
+            Self::Recheck(refusal) => refusal.ja(),
         }
     }
 }
@@ -621,6 +745,18 @@ fn home_text(home: &Home) -> String {
 fn kinds(kinds: &[ParticipantKind]) -> String {
     let words: Vec<&str> = kinds.iter().map(|kind| kind.as_str()).collect();
     words.join(", ")
+}
+
+fn areas_text(areas: &[Prefecture]) -> String {
+    let words: Vec<String> = areas.iter().map(ToString::to_string).collect();
+    words.join(", ")
+}
+
+fn place_text(area: Option<Prefecture>) -> String {
+    area.map_or_else(
+        || "of no known prefecture".to_owned(),
+        |area| format!("in {area}"),
+    )
 }
 
 fn purposes_text(purposes: &[Purpose]) -> String {

@@ -4,11 +4,13 @@ use crate::decide::{Decision, text};
 use crate::limits::{
     CONSEQUENCES_MAX, ENDPOINTS_PER_SERVICE, NAME_MAX_CHARS, SERVICES_PER_PROVIDER,
 };
+use crate::offer::Offer;
 use crate::view::View;
-use crate::{DecideError, Event, Refusal};
+use crate::{Command, DecideError, Event, Refusal};
 use iryonet_domain::{
-    Endpoint, ParticipantKind, ParticipantNumber, Purpose, ServiceId, TrafficClass,
+    DnsName, Endpoint, ParticipantKind, ParticipantNumber, Purpose, ServiceId, TrafficClass,
 };
+use iryonet_rules::ServiceDescription;
 use serde::{Deserialize, Serialize};
 
 /// A service.
@@ -28,19 +30,60 @@ pub struct Service {
     pub endpoints: Vec<Endpoint>,
     /// Which kinds may ask for it, ascending; empty means every kind.
     pub eligible: Vec<ParticipantKind>,
+    /// How it is offered: name, bandwidth, area, acceptance, stage.
+    pub offer: Offer,
     /// Has it ended?
     pub retired: bool,
 }
 
-pub(crate) fn register(
-    view: &dyn View,
+/// The command that registers a service as a description has it: tomorrow's
+/// service is an entry of a file.
+#[must_use]
+pub fn from_description(
+    description: &ServiceDescription,
     provider: ParticipantNumber,
-    name: &str,
-    class: TrafficClass,
-    purposes: &[Purpose],
-    endpoints: &[Endpoint],
-    eligible: &[ParticipantKind],
-) -> Decision {
+    addresses: &[std::net::Ipv6Addr],
+    dns: Option<DnsName>,
+) -> Command {
+    Command::RegisterService {
+        provider,
+        name: description.name.ja.clone(),
+        class: description.class,
+        purposes: description.purposes.clone(),
+        endpoints: description.endpoints(addresses),
+        eligible: description.kinds.clone(),
+        offer: Offer {
+            dns,
+            bandwidth_kbps: description.bandwidth,
+            areas: description.areas.clone(),
+            acceptance: description.acceptance.clone(),
+            stage: description.stage,
+            pilot: Vec::new(),
+        },
+    }
+}
+
+/// A service as its provider wants it.
+pub(crate) struct Wish<'a> {
+    pub(crate) provider: ParticipantNumber,
+    pub(crate) name: &'a str,
+    pub(crate) class: TrafficClass,
+    pub(crate) purposes: &'a [Purpose],
+    pub(crate) endpoints: &'a [Endpoint],
+    pub(crate) eligible: &'a [ParticipantKind],
+    pub(crate) offer: &'a Offer,
+}
+
+pub(crate) fn register(view: &dyn View, wish: &Wish<'_>) -> Decision {
+    let Wish {
+        provider,
+        name,
+        class,
+        purposes,
+        endpoints,
+        eligible,
+        offer,
+    } = *wish;
     let kind = crate::participant::open(view, provider)?.kind;
     if kind != ParticipantKind::Provider {
         return Err(Refusal::NotAProvider {
@@ -65,20 +108,30 @@ pub(crate) fn register(
         return Err(Refusal::NoPurpose.into());
     }
     let endpoints = check_endpoints(view, provider, None, endpoints)?;
+    let eligible = ascending(eligible);
+    let offer = crate::offer::check(view, None, offer, &eligible)?;
     let next = match view.last_service()? {
         None => 1,
         Some(last) => last.get() + 1,
     };
     let service = ServiceId::new(next).map_err(|_| Refusal::NoServiceNumberLeft)?;
-    Ok(vec![Event::ServiceRegistered {
+    let mut events = vec![Event::ServiceRegistered {
         service,
         provider,
         name,
         class,
         purposes: ascending(purposes),
         endpoints,
-        eligible: ascending(eligible),
-    }])
+        eligible,
+    }];
+    if !offer.is_plain() {
+        events.push(Event::ServiceOfferChanged {
+            service,
+            provider,
+            offer,
+        });
+    }
+    Ok(events)
 }
 
 pub(crate) fn change_endpoints(
@@ -169,7 +222,7 @@ fn check_endpoints(
 }
 
 /// Sorted, each once.
-fn ascending<T: Ord + Clone>(list: &[T]) -> Vec<T> {
+pub(crate) fn ascending<T: Ord + Clone>(list: &[T]) -> Vec<T> {
     let mut list = list.to_vec();
     list.sort();
     list.dedup();

@@ -4,18 +4,23 @@
 use crate::account::{Account, Login, SpeaksFor};
 use crate::agreement::Agreement;
 use crate::applicant::Applicant;
+use crate::case::Case;
 use crate::certificate::{GatewayCertificate, Serial};
 use crate::device::Device;
 use crate::enrolment::{CodeHash, EnrolmentCode, Subject};
 use crate::gateway::Gateway;
 use crate::line::Line;
 use crate::participant::Participant;
+use crate::recheck::{RecheckState, RecheckSubject};
+use crate::rules::PublishedRules;
 use crate::service::Service;
 use crate::site::Site;
 use iryonet_domain::{
-    AccountName, AgreementId, Circuit, DeviceId, Endpoint, Fingerprint, GatewayId, InstitutionCode,
-    LineId, NetworkPrefix, ParticipantNumber, Role, ServiceId, SiteIndex, UnixMillis,
+    AccountName, AgreementId, CaseId, Circuit, DeviceId, DnsName, Endpoint, Fingerprint, GatewayId,
+    InstitutionCode, LineId, NetworkPrefix, ParticipantNumber, Role, ServiceId, SiteIndex,
+    UnixMillis,
 };
+use iryonet_rules::RuleVersion;
 use std::net::Ipv6Addr;
 
 /// The home of the registry could not answer. Says nothing about the question.
@@ -144,22 +149,36 @@ pub trait View {
     /// An institution of the public lists.
     fn applicant(&self, code: InstitutionCode) -> Result<Option<Applicant>, ViewError>;
 
-    /// An account by name, whatever its standing. A home that keeps none yet has none.
-    fn account(&self, _account: &AccountName) -> Result<Option<Account>, ViewError> {
-        Ok(None)
-    }
+    /// An account by name, whatever its standing.
+    fn account(&self, account: &AccountName) -> Result<Option<Account>, ViewError>;
     /// The account that an organisation's issuer knows so.
-    fn account_of_login(&self, _login: &Login) -> Result<Option<AccountName>, ViewError> {
-        Ok(None)
-    }
+    fn account_of_login(&self, login: &Login) -> Result<Option<AccountName>, ViewError>;
     /// Accounts that speak for somebody and are not retired.
-    fn accounts_of(&self, _whom: SpeaksFor) -> Result<Vec<Account>, ViewError> {
-        Ok(Vec::new())
-    }
+    fn accounts_of(&self, whom: SpeaksFor) -> Result<Vec<Account>, ViewError>;
     /// How many active accounts hold a role.
-    fn active_accounts(&self, _role: Role) -> Result<u64, ViewError> {
-        Ok(0)
-    }
+    fn active_accounts(&self, role: Role) -> Result<u64, ViewError>;
+    /// The open service that has this name.
+    fn service_by_dns(&self, name: &DnsName) -> Result<Option<ServiceId>, ViewError>;
+
+    /// A case, open or not.
+    fn case(&self, case: CaseId) -> Result<Option<Case>, ViewError>;
+    /// The highest case number ever given.
+    fn last_case(&self) -> Result<Option<CaseId>, ViewError>;
+    /// All open cases about a participant; a kind has one at most.
+    fn open_cases_of(&self, participant: ParticipantNumber) -> Result<Vec<Case>, ViewError>;
+    /// The open case that asks for the admission of this code.
+    fn open_admission_of(&self, code: InstitutionCode) -> Result<Option<CaseId>, ViewError>;
+
+    /// A version of the rules.
+    fn rules(&self, version: RuleVersion) -> Result<Option<PublishedRules>, ViewError>;
+    /// The version that holds.
+    fn latest_rules(&self) -> Result<Option<RuleVersion>, ViewError>;
+
+    /// How far the daily re-check is.
+    fn recheck_state(&self) -> Result<RecheckState, ViewError>;
+    /// Every participant of a slot that is not closed, with what the re-check
+    /// wants to know of it.
+    fn recheck_subjects(&self, slot: u16) -> Result<Vec<RecheckSubject>, ViewError>;
 }
 
 /// Where [`crate::apply`] writes. Each `put` inserts or replaces by key.
@@ -199,7 +218,11 @@ pub trait Tables: View {
     /// By code.
     fn put_applicant(&mut self, applicant: &Applicant) -> Result<(), ViewError>;
     /// By name.
-    fn put_account(&mut self, _account: &Account) -> Result<(), ViewError> {
-        Err(ViewError("this home keeps no accounts yet".into()))
-    }
+    fn put_account(&mut self, account: &Account) -> Result<(), ViewError>;
+    /// By number.
+    fn put_case(&mut self, case: &Case) -> Result<(), ViewError>;
+    /// By version.
+    fn put_rules(&mut self, rules: &PublishedRules) -> Result<(), ViewError>;
+    /// The one.
+    fn put_recheck_state(&mut self, state: &RecheckState) -> Result<(), ViewError>;
 }

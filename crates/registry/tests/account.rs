@@ -359,6 +359,7 @@ fn an_officer_acts_for_its_own_participant_and_others_are_as_good_as_not_there()
         purposes: vec![Purpose::RegionalCollaboration],
         endpoints: vec![endpoint(443)],
         eligible: vec![],
+        offer: iryonet_registry::Offer::default(),
     };
     assert_eq!(
         world.refused("officer:tanaka", &register(number(2))),
@@ -387,7 +388,11 @@ fn an_officer_acts_for_its_own_participant_and_others_are_as_good_as_not_there()
     };
     let agreement = AgreementId(1);
     let accept = |by| Command::AcceptAgreement { agreement, by };
-    let end = |by| Command::EndAgreement { agreement, by };
+    let end = |by| Command::EndAgreement {
+        agreement,
+        by,
+        at: None,
+    };
     assert_eq!(
         world.refused("officer:nakata", &propose(number(0))),
         "speaks-for-another"

@@ -108,6 +108,7 @@ fn service(provider: u32, n: usize) -> Command {
             port: 443,
         }],
         eligible: vec![],
+        offer: iryonet_registry::Offer::default(),
     }
 }
 

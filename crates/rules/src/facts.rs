@@ -61,8 +61,8 @@ pub enum Facts {
     },
     /// A device's certificate, as the registry knows it.
     CertificateValid {
-        /// The participant that the case is about.
-        participant: ParticipantNumber,
+        /// The participant that the case is about; nobody before an admission.
+        participant: Option<ParticipantNumber>,
         /// Whose the certificate is.
         holder: Option<ParticipantNumber>,
         /// Which certificate; none where the participant has none.
@@ -118,6 +118,27 @@ impl Facts {
                 | Self::AddressReverseCheck { .. }
                 | Self::DomainReverseCheck { .. }
         )
+    }
+
+    /// The texts in them that come from outside.
+    #[must_use]
+    pub fn texts(&self) -> Vec<&str> {
+        match self {
+            Self::TlsCheckOfService {
+                target,
+                profile,
+                failed,
+            } => [target, profile]
+                .into_iter()
+                .chain(failed)
+                .map(String::as_str)
+                .collect(),
+            Self::AddressReverseCheck { found, .. } => found
+                .iter()
+                .flat_map(|answer| answer.names.iter().map(String::as_str))
+                .collect(),
+            _ => Vec::new(),
+        }
     }
 
     /// Are there more answers than are kept, or longer ones?
@@ -342,7 +363,7 @@ fn domain(name: &DnsName, stated: &[Ipv6Addr], found: &[Ipv6Addr]) -> Judged {
 }
 
 fn certificate(
-    (participant, holder): (ParticipantNumber, Option<ParticipantNumber>),
+    (participant, holder): (Option<ParticipantNumber>, Option<ParticipantNumber>),
     fingerprint: Option<Fingerprint>,
     not_after: Option<UnixMillis>,
     revoked: bool,
@@ -355,11 +376,11 @@ fn certificate(
             "there is no certificate that counts",
         );
     };
-    if holder != Some(participant) {
+    if participant.is_none() || holder != participant {
         return judged(
             false,
-            format!("証明書 {fingerprint} は参加者 {participant} のものではありません"),
-            format!("certificate {fingerprint} is not that of participant {participant}"),
+            format!("証明書 {fingerprint} は申請した参加者のものではありません"),
+            format!("certificate {fingerprint} is not that of the participant that applies"),
         );
     }
     if revoked {

@@ -116,7 +116,7 @@ fn every_address_leads_back_to_the_name_or_none_counts() {
 fn a_certificate_counts_for_its_holder_while_it_lives() {
     let number = |n| ParticipantNumber::new(n).unwrap();
     let facts = |holder, not_after, revoked| Facts::CertificateValid {
-        participant: number(7),
+        participant: Some(number(7)),
         holder: Some(number(holder)),
         fingerprint: Some(Fingerprint([1; 32])),
         not_after: Some(UnixMillis(not_after)),

@@ -37,6 +37,10 @@ pub enum Condition {
     NoDevice,
     /// 閉鎖: left the network.
     Closed,
+    /// 開通前・休止・保留: not open yet, suspended, or on hold. Its devices may
+    /// bind its lines, as for the opening test; no path is open to it, nor to
+    /// what it offers.
+    NotOpen,
 }
 
 /// A participant, as the datapath must know it.

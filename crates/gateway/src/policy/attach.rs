@@ -102,7 +102,9 @@ impl Policy {
             None => return Err(Refusal::UnknownDevice),
         }
         match condition {
-            Some(Condition::Live) => Ok(()),
+            // Who is not open yet attaches for the opening test: the datapath
+            // lets nothing of it pass.
+            Some(Condition::Live | Condition::NotOpen) => Ok(()),
             Some(Condition::Quarantined) => Err(Refusal::Quarantined),
             Some(Condition::Closed) => Err(Refusal::Closed),
             // Its device is listed and it is not live: the feed contradicts

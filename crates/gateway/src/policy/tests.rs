@@ -560,6 +560,7 @@ fn any_change() -> impl Strategy<Value = Change> {
         Just(Condition::Live),
         Just(Condition::Quarantined),
         Just(Condition::NoDevice),
+        Just(Condition::NotOpen),
         Just(Condition::Closed)
     ];
     prop_oneof![

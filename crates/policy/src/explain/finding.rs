@@ -21,6 +21,12 @@ pub enum Finding {
     Closed { participant: ParticipantNumber },
     /// Cut off for security.
     Quarantined { participant: ParticipantNumber },
+    /// Admitted; waits for its opening test.
+    NotOpenYet { participant: ParticipantNumber },
+    /// At its own wish.
+    Suspended { participant: ParticipantNumber },
+    /// The daily re-check found it invalid.
+    OnHold { participant: ParticipantNumber },
     /// None was enrolled, or all were revoked.
     NoDevice { participant: ParticipantNumber },
     /// All certificates have ended.
@@ -81,6 +87,15 @@ impl Finding {
             Self::Quarantined { participant } => {
                 format!("Participant {participant} is quarantined.")
             }
+            Self::NotOpenYet { participant } => format!(
+                "Participant {participant} is not open yet; it waits for its opening test."
+            ),
+            Self::Suspended { participant } => {
+                format!("Participant {participant} is suspended at its own wish.")
+            }
+            Self::OnHold { participant } => format!(
+                "Participant {participant} is on hold: the daily re-check found it invalid."
+            ),
             Self::NoDevice { participant } => format!(
                 "Participant {participant} has no device with a certificate that counts; enrol one."
             ),
@@ -135,6 +150,13 @@ impl Finding {
             }
             Self::Closed { participant } => format!("参加者{participant}は閉鎖済みです。"),
             Self::Quarantined { participant } => format!("参加者{participant}は隔離中です。"),
+            Self::NotOpenYet { participant } => {
+                format!("参加者{participant}は開通前です。開通試験が必要です。")
+            }
+            Self::Suspended { participant } => format!("参加者{participant}は休止中です。"),
+            Self::OnHold { participant } => {
+                format!("参加者{participant}は保留中です（日次再確認で無効と判定されました）。")
+            }
             Self::NoDevice { participant } => format!(
                 "参加者{participant}には有効な証明書を持つ接続機器がありません。登録（enrol）が必要です。"
             ),

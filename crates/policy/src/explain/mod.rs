@@ -19,7 +19,7 @@ pub use finding::Finding;
 pub use target::{Target, TargetError};
 
 use crate::model::Model;
-use crate::records::{Agreement, Participant, Stage};
+use crate::records::{Agreement, NotOpen, Participant, Stage};
 use iryonet_domain::{
     AgreementId, Endpoint, GatewayId, ParticipantNumber, Purpose, ServiceId, SiteIndex, UnixMillis,
 };
@@ -265,7 +265,13 @@ fn obstacles_of(
     match known.condition() {
         Condition::Closed => findings.push(Finding::Closed { participant }),
         Condition::Quarantined => findings.push(Finding::Quarantined { participant }),
-        Condition::NoDevice | Condition::Live => {}
+        Condition::NoDevice | Condition::Live | Condition::NotOpen => {}
+    }
+    match known.not_open {
+        Some(NotOpen::Admitted) => findings.push(Finding::NotOpenYet { participant }),
+        Some(NotOpen::Suspended) => findings.push(Finding::Suspended { participant }),
+        Some(NotOpen::OnHold) => findings.push(Finding::OnHold { participant }),
+        None => {}
     }
     if known.devices.is_empty() {
         findings.push(Finding::NoDevice { participant });

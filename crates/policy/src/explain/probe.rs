@@ -87,7 +87,9 @@ fn world(
             let state = match known.condition() {
                 Condition::Live => ParticipantState::Live,
                 Condition::Quarantined => ParticipantState::Quarantined,
-                Condition::NoDevice | Condition::Closed => ParticipantState::NotLive,
+                Condition::NoDevice | Condition::Closed | Condition::NotOpen => {
+                    ParticipantState::NotLive
+                }
             };
             (world.set_participant(number.get(), state, known.generation)).ok()?;
         }

@@ -1,7 +1,7 @@
 //! Random histories, as the registry would let them happen.
 
 use super::*;
-use iryonet_registry::{AgreementState, Event, Standing};
+use iryonet_registry::{AgreementState, Event, MembershipEvent, RecheckEvent, Standing};
 use proptest::prelude::*;
 
 /// One act as three random bytes; what it means depends on what there is.
@@ -25,7 +25,7 @@ pub(crate) fn act(plain: &mut Plain, (kind, a, b): Act) -> Vec<Event> {
             .collect()
     };
     let mut events = Vec::new();
-    match kind % 16 {
+    match kind % 18 {
         0 if plain.participants.len() < PARTICIPANTS_MAX => {
             // Two blocks, and the edge of a page.
             let n = if a % 2 == 0 { 0x01_00fd } else { 0x02_0000 } + plain.next();
@@ -177,6 +177,7 @@ pub(crate) fn act(plain: &mut Plain, (kind, a, b): Act) -> Vec<Event> {
                     } else {
                         service.provider
                     },
+                    officer: None,
                 });
                 if b % 3 != 0 {
                     events.push(Event::AgreementAccepted {
@@ -185,6 +186,8 @@ pub(crate) fn act(plain: &mut Plain, (kind, a, b): Act) -> Vec<Event> {
                         service: service.service,
                         validity,
                         by: participant,
+                        officer: None,
+                        automatic: false,
                     });
                 }
                 plain.next();
@@ -201,12 +204,73 @@ pub(crate) fn act(plain: &mut Plain, (kind, a, b): Act) -> Vec<Event> {
                 );
             }
         }
+        // Opened, suspended, resumed, held, let go on: whatever comes next.
+        16 => {
+            if let Some(participant) = pick(open(plain), a) {
+                events.push(Event::Membership(membership(participant, b)));
+            }
+        }
+        17 if b % 2 == 0 => {
+            events.extend(pick(plain.devices.values(), a).map(|device| {
+                Event::Recheck(RecheckEvent::DeviceRanOut {
+                    participant: device.participant,
+                    device: device.device,
+                    fingerprint: device.fingerprint,
+                })
+            }));
+        }
+        17 => {
+            let accepted = |g: &&registry::Agreement| g.state == AgreementState::Accepted;
+            if let Some(agreement) = pick(plain.agreements.values().filter(accepted), a)
+                && agreement.validity.until > UnixMillis(u64::from(a) + 10)
+            {
+                events.push(Event::AgreementEndSet {
+                    agreement: agreement.agreement,
+                    participant: agreement.participant,
+                    service: agreement.service,
+                    validity: Validity {
+                        until: UnixMillis(u64::from(a) + 10),
+                        ..agreement.validity
+                    },
+                    by: Some(agreement.participant),
+                    officer: "officer:sato".parse().unwrap(),
+                });
+            }
+        }
         _ => {}
     }
     for event in &events {
         plain.apply(event);
     }
     events
+}
+
+fn membership(participant: ParticipantNumber, by: u8) -> MembershipEvent {
+    let case = CaseId(1);
+    match by % 5 {
+        0 => MembershipEvent::MembershipBegun {
+            participant,
+            case,
+            area: None,
+            officer: None,
+            examined: iryonet_rules::RuleVersion(1),
+        },
+        1 => MembershipEvent::ParticipantOpened { participant, case },
+        2 => MembershipEvent::ParticipantSuspended {
+            participant,
+            case,
+            reason: "改装".into(),
+        },
+        3 => MembershipEvent::ParticipantHeld {
+            participant,
+            hold: iryonet_registry::membership::Hold {
+                since: UnixMillis(1),
+                close_at: None,
+                reasons: vec![],
+            },
+        },
+        _ => MembershipEvent::ParticipantResumed { participant, case },
+    }
 }
 
 /// Two or so of the four endpoints of a provider that no other service has.

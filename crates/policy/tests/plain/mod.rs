@@ -27,6 +27,8 @@ pub(crate) fn serial() -> Serial {
 pub(crate) struct Plain {
     pub(crate) gateways: BTreeMap<GatewayId, GatewayEntry>,
     pub(crate) participants: BTreeMap<ParticipantNumber, registry::Standing>,
+    /// What the quarantined ones are behind it.
+    pub(crate) behind: BTreeMap<ParticipantNumber, registry::Standing>,
     pub(crate) lines: BTreeMap<LineId, LineEntry>,
     pub(crate) devices: BTreeMap<Fingerprint, DeviceEntry>,
     pub(crate) services: BTreeMap<ServiceId, registry::Service>,
@@ -56,10 +58,11 @@ impl Plain {
         match self.participants[&n] {
             registry::Standing::Closed => Condition::Closed,
             registry::Standing::Quarantined => Condition::Quarantined,
-            registry::Standing::Open if self.devices.values().any(|d| d.participant == n) => {
-                Condition::Live
-            }
-            registry::Standing::Open => Condition::NoDevice,
+            _ if self.devices.values().all(|d| d.participant != n) => Condition::NoDevice,
+            registry::Standing::Open => Condition::Live,
+            registry::Standing::Admitted
+            | registry::Standing::Suspended
+            | registry::Standing::OnHold => Condition::NotOpen,
         }
     }
 
@@ -114,12 +117,26 @@ impl Plain {
             }
             Event::DeviceRevoked { fingerprint, .. } => drop(self.devices.remove(&fingerprint)),
             Event::ParticipantQuarantined { participant, .. } => {
-                self.participants
+                let before = self
+                    .participants
                     .insert(participant, registry::Standing::Quarantined);
+                self.behind.insert(participant, before.unwrap());
             }
             Event::ParticipantReleased { participant } => {
-                self.participants
-                    .insert(participant, registry::Standing::Open);
+                let back = self.behind.remove(&participant).unwrap();
+                self.participants.insert(participant, back);
+            }
+            Event::Membership(event) => {
+                let standing = event.standing().unwrap();
+                let number = event.participant();
+                if self.participants[&number] == registry::Standing::Quarantined {
+                    self.behind.insert(number, standing);
+                } else {
+                    self.participants.insert(number, standing);
+                }
+            }
+            Event::Recheck(registry::RecheckEvent::DeviceRanOut { fingerprint, .. }) => {
+                let _ = self.devices.remove(&fingerprint);
             }
             Event::ParticipantClosed { participant, .. } => {
                 self.participants
@@ -142,6 +159,7 @@ impl Plain {
                     purposes,
                     endpoints,
                     eligible,
+                    offer: registry::Offer::default(),
                     retired: false,
                 };
                 self.services.insert(service, row);
@@ -157,6 +175,7 @@ impl Plain {
                 purpose,
                 validity,
                 by,
+                officer,
             } => {
                 let row = registry::Agreement {
                     agreement,
@@ -166,6 +185,10 @@ impl Plain {
                     validity,
                     proposed_by: by,
                     state: registry::AgreementState::Proposed,
+                    proposing_officer: officer,
+                    accepting_officer: None,
+                    automatic: false,
+                    noticed_at: None,
                 };
                 self.agreements.insert((participant, service), row);
             }
@@ -176,6 +199,15 @@ impl Plain {
             } => {
                 let row = self.agreements.get_mut(&(participant, service)).unwrap();
                 row.state = registry::AgreementState::Accepted;
+            }
+            Event::AgreementEndSet {
+                participant,
+                service,
+                validity,
+                ..
+            } => {
+                let row = self.agreements.get_mut(&(participant, service)).unwrap();
+                row.validity = validity;
             }
             Event::AgreementEnded {
                 participant,
@@ -267,6 +299,10 @@ impl Plain {
                 code: None,
                 standing: *standing,
                 admitted_at: UnixMillis(0),
+                membership: registry::Membership {
+                    returns_to: self.behind.get(n).copied().unwrap_or_default(),
+                    ..registry::Membership::default()
+                },
             };
             loader.participant(&row).unwrap();
         }
@@ -292,6 +328,7 @@ impl Plain {
                 not_before: UnixMillis(0),
                 not_after: entry.not_after,
                 revoked: None,
+                ran_out_at: None,
             };
             loader.device(&row).unwrap();
         }
@@ -515,6 +552,7 @@ pub(crate) fn ended(agreement: &registry::Agreement) -> Event {
         participant: agreement.participant,
         service: agreement.service,
         by: None,
+        ran_out: false,
     }
 }
 
@@ -525,6 +563,8 @@ pub(crate) fn accepted(agreement: &registry::Agreement) -> Event {
         service: agreement.service,
         validity: agreement.validity,
         by: agreement.participant,
+        officer: None,
+        automatic: false,
     }
 }
 

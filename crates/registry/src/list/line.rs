@@ -87,6 +87,12 @@ fn code_of(nine: &str, table: ScoreTable) -> Result<InstitutionCode, CodeError> 
     own
 }
 
+/// The institution that a line names which is no row.
+pub(super) fn named(line: &str, table: ScoreTable) -> Option<InstitutionCode> {
+    let first = line.split(',').next()?.trim_matches('"');
+    code_of(first, table).ok()
+}
+
 pub(super) fn parse(line: &str, table: ScoreTable) -> Result<ListRow, LineError> {
     if line.len() > LINE_MAX_BYTES {
         return Err(LineError::TooLong(line.len()));

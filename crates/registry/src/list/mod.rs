@@ -98,6 +98,9 @@ pub struct PublicList {
     pub other_table: Vec<(u64, InstitutionCode)>,
     /// Everything else, in the order of the file.
     pub untaken: Vec<Untaken>,
+    /// Institutions that lines which could not be taken name nevertheless:
+    /// whatever is wrong with their rows, the list has not lost them.
+    pub named: std::collections::BTreeSet<InstitutionCode>,
 }
 
 /// Reads a public list: the zip in which it is published, or the text itself.
@@ -116,6 +119,7 @@ pub fn read(bytes: &[u8], table: ScoreTable) -> Result<PublicList, FileError> {
         rows: Vec::new(),
         other_table: Vec::new(),
         untaken: Vec::new(),
+        named: std::collections::BTreeSet::new(),
     };
     // Where each code stood first, as a place in `rows`. Only looked up.
     let mut places: HashMap<InstitutionCode, usize> = HashMap::new();
@@ -134,10 +138,13 @@ pub fn read(bytes: &[u8], table: ScoreTable) -> Result<PublicList, FileError> {
         }
         list.read += 1;
         match line::parse(line, table) {
-            Err(error) => list.untaken.push(Untaken {
-                line: number,
-                reason: Reason::Line(error),
-            }),
+            Err(error) => {
+                list.named.extend(line::named(line, table));
+                list.untaken.push(Untaken {
+                    line: number,
+                    reason: Reason::Line(error),
+                });
+            }
             Ok(row) => {
                 let present = places
                     .get(&row.code)
