@@ -4,14 +4,25 @@
 //! transaction of its own so that others get their turn; the last one carries
 //! the entry about the run itself. An import that was interrupted is run again
 //! and goes on; one that finds nothing new writes nothing at all.
+//!
+//! Whom a newer edition names no more is recorded as vanished, and where it is
+//! a member, its closing is proposed as a case: nobody is closed. A file that
+//! lacks too many is taken for a part of the list and refused.
 
 use crate::error::StoreError;
-use crate::store::{Outcome, Store, change, look};
+use crate::store::{Outcome, Store, Transaction, change, look};
 use iryonet_domain::{Actor, InstitutionCode, ScoreTable, UnixMillis};
-use iryonet_registry::applicant::{ImportCounts, compare};
-use iryonet_registry::limits::ROWS_PER_COMMAND;
+use iryonet_registry::applicant::{Attribute, ImportCounts, VANISHED, compare};
+use iryonet_registry::limits::{ROWS_PER_COMMAND, VANISHED_PER_COMMAND};
 use iryonet_registry::list::{self, Encoding, FileError, Untaken};
 use iryonet_registry::{Command, Event, ListId, ListRow, Refusal, View};
+use std::collections::BTreeSet;
+
+/// So many of a list may vanish from its next edition without a question.
+pub const VANISHED_FEW: usize = 100;
+/// More than so many per cent of a list do not vanish from one edition to the
+/// next: the file is a part of the list, or another one.
+pub const VANISHED_PERCENT: usize = 5;
 
 /// What the list does not say itself.
 #[derive(Debug, Clone)]
@@ -20,6 +31,9 @@ pub struct ImportOptions {
     pub table: ScoreTable,
     /// Under which name it is recorded; every edition of a list has the same.
     pub list: ListId,
+    /// Take it even when more have vanished than do from one edition to the
+    /// next: somebody has looked.
+    pub many_vanished: bool,
 }
 
 impl Default for ImportOptions {
@@ -36,6 +50,7 @@ impl ImportOptions {
         Self {
             table,
             list: ListId::of(table),
+            many_vanished: false,
         }
     }
 }
@@ -101,6 +116,16 @@ pub enum ImportError {
         #[source]
         source: StoreError,
     },
+    /// More have vanished than do from one edition to the next.
+    #[error(
+        "{vanished} of the {known} institutions of the list are not in this file; is it the whole list? nothing was written: take the whole one, or say that so many are gone"
+    )]
+    ManyVanished {
+        /// Not in the file.
+        vanished: usize,
+        /// In the list as it is known.
+        known: usize,
+    },
     /// The registry refused, as for an actor that may not.
     #[error("the registry refused the rows: {0}")]
     Refused(#[source] Refusal),
@@ -123,6 +148,8 @@ pub fn run(
     let total_rows = file.rows.len() as u64;
     progress(Progress::Read { rows: total_rows });
     let rows: Vec<ListRow> = file.rows.into_iter().map(|(_, row)| row).collect();
+    let mut present = file.named;
+    present.extend(rows.iter().map(|row| row.code));
     let repeats = file
         .untaken
         .iter()
@@ -152,44 +179,45 @@ pub fn run(
             source,
         }
     };
-    let mut differing = differing_rows(store, &rows, options, progress).map_err(stopped(0, 0))?;
-    let total = differing.len() as u64;
+    let gone = vanished_codes(store, &present, options).map_err(stopped(0, 0))?;
+    if gone.vanished.len() > VANISHED_FEW
+        && gone.vanished.len() * 100 > gone.known * VANISHED_PERCENT
+        && !options.many_vanished
+    {
+        return Err(ImportError::ManyVanished {
+            vanished: gone.vanished.len(),
+            known: gone.known,
+        });
+    }
+    let differing = differing_rows(store, &rows, options, progress).map_err(stopped(0, 0))?;
+    let total = (differing.len() + gone.vanished.len()) as u64;
+    let pieces: Vec<Piece> = differing
+        .chunks(ROWS_PER_COMMAND)
+        .map(|rows| Piece::Rows(rows.to_vec()))
+        .chain(
+            gone.vanished
+                .chunks(VANISHED_PER_COMMAND)
+                .map(|codes| Piece::Vanished(codes.to_vec())),
+        )
+        .collect();
     let mut written = 0;
-    while !differing.is_empty() {
-        let rest = differing.split_off(differing.len().min(ROWS_PER_COMMAND));
-        let last = rest.is_empty();
-        let chunk = std::mem::replace(&mut differing, rest);
+    let mut left = pieces.len();
+    for piece in pieces {
+        left -= 1;
         let outcome = change(store, |transaction| {
-            // Again, now that nobody else can write.
-            let rows: Vec<ListRow> = chunk
-                .iter()
-                .filter_map(|row| match differs(transaction, row, &options.list) {
-                    Ok(false) => None,
-                    Ok(true) => Some(Ok(row.clone())),
-                    Err(error) => Some(Err(error)),
-                })
-                .collect::<Result<_, StoreError>>()?;
             let mut sequences = Vec::new();
             let mut found = ImportCounts::default();
-            if !rows.is_empty() {
-                let recorded = transaction.record(
-                    actor,
-                    &Command::ListApplicants {
-                        list: options.list.clone(),
-                        file_sha256: report.file_sha256.clone(),
-                        rows,
-                    },
-                    now,
-                )?;
+            if let Some(command) = piece.command(transaction, options, &report.file_sha256)? {
+                let recorded = transaction.record(actor, &command, now)?;
                 sequences.push(recorded.sequence);
                 match recorded.outcome {
                     Outcome::Refused(refusal) => return Ok(Err(refusal)),
                     Outcome::Accepted(events) => count(&events, &mut found),
                 }
             }
-            let changed = counts.changed + found.changed;
-            let new = counts.new + found.new;
-            if last && changed + new > 0 {
+            let (new, changed) = (counts.new + found.new, counts.changed + found.changed);
+            let vanished = counts.vanished + found.vanished;
+            if left == 0 && changed + new + vanished > 0 {
                 let recorded = transaction.record(
                     actor,
                     &Command::RecordImport {
@@ -198,6 +226,7 @@ pub fn run(
                         counts: ImportCounts {
                             new,
                             changed,
+                            vanished,
                             same: total_rows - new - changed,
                             ..counts
                         },
@@ -215,13 +244,14 @@ pub fn run(
         let (sequences, found) = outcome.map_err(ImportError::Refused)?;
         counts.new += found.new;
         counts.changed += found.changed;
+        counts.vanished += found.vanished;
         for sequence in sequences {
             report.entries = Some(match report.entries {
                 None => (sequence, sequence),
                 Some((first, _)) => (first, sequence),
             });
         }
-        written += chunk.len() as u64;
+        written += piece.len() as u64;
         progress(Progress::Written {
             done: written,
             total,
@@ -230,6 +260,90 @@ pub fn run(
     counts.same = total_rows - counts.new - counts.changed;
     report.counts = counts;
     Ok(report)
+}
+
+/// What goes into one transaction.
+enum Piece {
+    Rows(Vec<ListRow>),
+    Vanished(Vec<InstitutionCode>),
+}
+
+impl Piece {
+    fn len(&self) -> usize {
+        match self {
+            Self::Rows(rows) => rows.len(),
+            Self::Vanished(codes) => codes.len(),
+        }
+    }
+
+    /// The command, of what still differs now that nobody else can write.
+    fn command(
+        &self,
+        transaction: &dyn Transaction,
+        options: &ImportOptions,
+        file_sha256: &str,
+    ) -> Result<Option<Command>, StoreError> {
+        match self {
+            Self::Rows(rows) => {
+                let mut left = Vec::with_capacity(rows.len());
+                for row in rows {
+                    if differs(transaction, row, &options.list)? {
+                        left.push(row.clone());
+                    }
+                }
+                Ok((!left.is_empty()).then(|| Command::ListApplicants {
+                    list: options.list.clone(),
+                    file_sha256: file_sha256.to_owned(),
+                    rows: left,
+                }))
+            }
+            Self::Vanished(codes) => {
+                let mut left = Vec::with_capacity(codes.len());
+                for code in codes {
+                    let known = transaction.applicant(*code)?;
+                    if known.is_some_and(|it| it.list == options.list && it.vanished_at.is_none()) {
+                        left.push(*code);
+                    }
+                }
+                let file_sha256 = file_sha256.parse().map_err(StoreError::given_up)?;
+                Ok((!left.is_empty()).then(|| Command::ListVanished {
+                    list: options.list.clone(),
+                    file_sha256,
+                    codes: left,
+                }))
+            }
+        }
+    }
+}
+
+/// Whom the list named, and this file does not.
+struct Gone {
+    vanished: Vec<InstitutionCode>,
+    known: usize,
+}
+
+fn vanished_codes(
+    store: &dyn Store,
+    present: &BTreeSet<InstitutionCode>,
+    options: &ImportOptions,
+) -> Result<Gone, StoreError> {
+    look(store, |reader| {
+        let mut gone = Gone {
+            vanished: Vec::new(),
+            known: 0,
+        };
+        let mut after = None;
+        loop {
+            let page = reader.codes_in_list(&options.list, after, ROWS_PER_COMMAND)?;
+            let Some(last) = page.last() else {
+                return Ok(gone);
+            };
+            after = Some(*last);
+            gone.known += page.len();
+            gone.vanished
+                .extend(page.into_iter().filter(|code| !present.contains(code)));
+        }
+    })
 }
 
 fn differs<V: View + ?Sized>(view: &V, row: &ListRow, list: &ListId) -> Result<bool, StoreError> {
@@ -264,7 +378,16 @@ fn count(events: &[Event], counts: &mut ImportCounts) {
     for event in events {
         match event {
             Event::ApplicantListed { .. } => counts.new += 1,
-            Event::ApplicantChanged { .. } => counts.changed += 1,
+            Event::ApplicantChanged { changes, .. } => {
+                let vanished = changes.iter().any(|change| {
+                    change.attribute == Attribute::Presence && change.after == VANISHED
+                });
+                if vanished {
+                    counts.vanished += 1;
+                } else {
+                    counts.changed += 1;
+                }
+            }
             _ => {}
         }
     }

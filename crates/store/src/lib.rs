@@ -39,6 +39,7 @@ pub mod import;
 mod pool;
 pub mod postgres;
 pub mod query;
+pub mod reexamine;
 pub mod side;
 mod sql;
 pub mod sqlite;
@@ -49,9 +50,10 @@ pub use error::StoreError;
 pub use find::{find, show};
 pub use postgres::{PostgresOptions, PostgresSettings, PostgresStore};
 pub use query::{
-    AgreementQuery, ApplicantQuery, ApplicantStory, HistoryItem, ParticipantQuery,
-    RevokedCertificate,
+    AccountQuery, AgreementQuery, ApplicantQuery, ApplicantStory, CaseQuery, HistoryItem,
+    ParticipantQuery, Reexamination, RevokedCertificate,
 };
+pub use reexamine::to_be_reexamined;
 pub use side::{SideError, SideValue, Space};
 pub use sqlite::{SqliteOptions, SqliteStore};
 pub use store::{Outcome, Reader, Recorded, Store, Transaction, act, change, found, look};

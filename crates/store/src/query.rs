@@ -1,9 +1,9 @@
 //! Questions that people ask, and the shapes of some answers.
 
 use iryonet_domain::{
-    Actor, InstitutionCode, ParticipantNumber, Prefecture, ServiceId, UnixMillis,
+    Actor, CaseKind, InstitutionCode, ParticipantNumber, Prefecture, Role, ServiceId, UnixMillis,
 };
-use iryonet_registry::{AgreementState, Event, Revocation, Serial, Standing};
+use iryonet_registry::{AgreementState, CaseState, Event, Revocation, Serial, SpeaksFor, Standing};
 
 /// Which applicants? All conditions together; none means all of them.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -41,6 +41,44 @@ pub struct AgreementQuery {
     pub service: Option<ServiceId>,
     /// In this state.
     pub state: Option<AgreementState>,
+    /// What this participant may see: those of which it is a side.
+    pub side: Option<ParticipantNumber>,
+}
+
+/// Which cases? All conditions together; none means all of them.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct CaseQuery {
+    /// Of this kind.
+    pub kind: Option<CaseKind>,
+    /// In this state.
+    pub state: Option<CaseState>,
+    /// Only those with something left to do.
+    pub open: bool,
+    /// About this participant.
+    pub participant: Option<ParticipantNumber>,
+    /// Sent in first by the account of this name.
+    pub applicant: Option<String>,
+    /// What an officer may see: those about this participant, and those that
+    /// the account of this name sent in.
+    pub visible_to: Option<(Option<ParticipantNumber>, String)>,
+}
+
+/// A participant that must be examined anew under the rules that hold.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reexamination {
+    /// Who.
+    pub participant: iryonet_registry::Participant,
+    /// For what, and until when.
+    pub wanted: iryonet_registry::rules::ToBeReexamined,
+}
+
+/// Which accounts? All conditions together; none means all of them.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct AccountQuery {
+    /// Those that hold this role, whatever their standing.
+    pub role: Option<Role>,
+    /// Those that speak for this one.
+    pub speaks_for: Option<SpeaksFor>,
 }
 
 /// One event of somebody's history.

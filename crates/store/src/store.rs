@@ -2,18 +2,20 @@
 
 use crate::error::StoreError;
 use crate::query::{
-    AfterCode, AgreementQuery, ApplicantQuery, HistoryItem, ParticipantQuery, RevokedCertificate,
+    AccountQuery, AfterCode, AgreementQuery, ApplicantQuery, CaseQuery, HistoryItem,
+    ParticipantQuery, RevokedCertificate,
 };
 use crate::side::{SideValue, Space};
 use iryonet_domain::{
-    Actor, AgreementId, DeviceId, GatewayId, LineId, NetworkPrefix, ParticipantNumber, ServiceId,
-    UnixMillis,
+    AccountName, Actor, AgreementId, CaseId, DeviceId, GatewayId, InstitutionCode, LineId,
+    NetworkPrefix, ParticipantNumber, ServiceId, UnixMillis,
 };
 use iryonet_ledger::{Entry, Tip};
 use iryonet_registry::{
-    Agreement, Applicant, Command, Device, Event, Gateway, GatewayCertificate, Line, Participant,
-    Refusal, Service, Site, Topic, View,
+    Account, Agreement, Applicant, Case, Command, Device, Event, Gateway, GatewayCertificate, Line,
+    ListId, Participant, PublishedRules, Refusal, Service, Site, Topic, View,
 };
+use iryonet_rules::RuleVersion;
 
 /// What became of a recorded command.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -111,6 +113,60 @@ pub trait Reader: View {
         after: AfterCode,
         limit: usize,
     ) -> Result<Vec<Applicant>, StoreError>;
+    /// Cases that answer the query.
+    fn cases(
+        &self,
+        query: &CaseQuery,
+        after: Option<CaseId>,
+        limit: usize,
+    ) -> Result<Vec<Case>, StoreError>;
+    /// Open cases that nobody touched since before this time, oldest first.
+    fn cases_untouched_since(
+        &self,
+        before: UnixMillis,
+        limit: usize,
+    ) -> Result<Vec<CaseId>, StoreError>;
+    /// Approved cases whose day has come, earliest first.
+    fn cases_due(&self, now: UnixMillis, limit: usize) -> Result<Vec<CaseId>, StoreError>;
+    /// Agreements that are over by time, with no entry that says so, earliest
+    /// first.
+    fn agreements_over(
+        &self,
+        now: UnixMillis,
+        limit: usize,
+    ) -> Result<Vec<AgreementId>, StoreError>;
+    /// Accepted agreements that end after `now` and by `until`, of which the
+    /// sides were not told yet, earliest first.
+    fn agreements_to_notice(
+        &self,
+        now: UnixMillis,
+        until: UnixMillis,
+        limit: usize,
+    ) -> Result<Vec<AgreementId>, StoreError>;
+    /// Every version of the rules, ascending; there are few.
+    fn all_rules(&self) -> Result<Vec<PublishedRules>, StoreError>;
+    /// Participants that are not closed and were not examined under this
+    /// version or a later one.
+    fn participants_examined_before(
+        &self,
+        version: RuleVersion,
+        after: Option<ParticipantNumber>,
+        limit: usize,
+    ) -> Result<Vec<Participant>, StoreError>;
+    /// Codes that a list names, or named and whose vanishing nobody recorded.
+    fn codes_in_list(
+        &self,
+        list: &ListId,
+        after: AfterCode,
+        limit: usize,
+    ) -> Result<Vec<InstitutionCode>, StoreError>;
+    /// Accounts that answer the query, ascending by name.
+    fn accounts(
+        &self,
+        query: &AccountQuery,
+        after: Option<&AccountName>,
+        limit: usize,
+    ) -> Result<Vec<Account>, StoreError>;
     /// How many applicants there are.
     fn applicant_count(&self) -> Result<u64, StoreError>;
 

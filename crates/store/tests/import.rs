@@ -95,7 +95,8 @@ fn the_public_list_of_august_2025_goes_in_whole_and_a_second_time_changes_nothin
             same: 0,
             other_table: 27,
             repeats: 536,
-            refused: 0
+            refused: 0,
+            vanished: 0
         }
     );
     // 大阪大学歯学部附属病院 stands in the list of 医科 with its 歯科 code.
@@ -238,7 +239,8 @@ fn every_line_that_cannot_be_taken_is_named_with_its_number_and_the_rest_goes_in
             same: 0,
             other_table: 0,
             repeats: 2,
-            refused: 11
+            refused: 11,
+            vanished: 0
         }
     );
     look(&store, |reader| {
@@ -296,6 +298,106 @@ fn a_changed_name_or_address_becomes_history_and_nothing_else_moves() {
     );
     assert_eq!(moved.history[1].actor, actor());
     assert_eq!(show(&store, code(9_999)).unwrap(), None);
+}
+
+/// A list of these, in words that do not change.
+fn edition(serials: impl IntoIterator<Item = u16>) -> Vec<u8> {
+    let rows = serials
+        .into_iter()
+        .map(|n| row(n, &format!("診療所{n}"), "0600001", "札幌市") + "\n");
+    rows.collect::<String>().into_bytes()
+}
+
+#[test]
+fn a_newer_edition_that_names_a_member_no_more_proposes_its_closing_and_closes_nobody() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = new_store(&directory);
+    import(&store, &edition(1..=20)).unwrap();
+    let must = |command: &iryonet_registry::Command| {
+        iryonet_store::act(&store, &"system:suite".parse().unwrap(), command, NOW)
+            .unwrap()
+            .events()
+            .unwrap()
+    };
+    must(&iryonet_registry::Command::FoundNetwork {
+        network: "2001:db8::/32".parse().unwrap(),
+    });
+    iryonet_store::act(
+        &store,
+        &actor(),
+        &iryonet_registry::Command::RegisterGateway {
+            gateway: "gw-1".parse().unwrap(),
+            backbone: "2001:db8::1".parse().unwrap(),
+            blocks: vec![1],
+        },
+        NOW,
+    )
+    .unwrap()
+    .events()
+    .unwrap();
+    must(&iryonet_registry::Command::AdmitParticipant {
+        kind: iryonet_domain::ParticipantKind::Institution(iryonet_domain::InstitutionKind::Clinic),
+        name: "診療所2".into(),
+        code: Some(code(2)),
+        home: iryonet_registry::Home::Block(1),
+    });
+    // 1 and 2 are gone; 3 stands there with a row that cannot be taken.
+    let mut newer = edition(4..=20);
+    newer.extend(row(3, "", "0600001", "札幌市").bytes());
+    let report = import(&store, &newer).unwrap();
+    assert_eq!(
+        (
+            report.counts.vanished,
+            report.counts.refused,
+            report.counts.same
+        ),
+        (2, 1, 17)
+    );
+    look(&store, |reader| {
+        use iryonet_registry::{Case, Standing};
+        let cases: Vec<Case> = reader.cases(&iryonet_store::CaseQuery::default(), None, 9)?;
+        assert_eq!(cases.len(), 1);
+        let member = reader.participant(cases[0].participant.unwrap())?.unwrap();
+        assert_eq!(
+            (member.code, member.standing),
+            (Some(code(2)), Standing::Open)
+        );
+        assert!(reader.applicant(code(1))?.unwrap().vanished_at.is_some());
+        assert!(reader.applicant(code(3))?.unwrap().vanished_at.is_none());
+        Ok(())
+    })
+    .unwrap();
+    // The same once more writes nothing; with all of them again, they are back.
+    assert_eq!(import(&store, &newer).unwrap().entries, None);
+    let back = import(&store, &edition(1..=20)).unwrap();
+    assert_eq!((back.counts.changed, back.counts.vanished), (2, 0));
+}
+
+#[test]
+fn a_part_of_a_list_is_not_taken_for_the_whole() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = new_store(&directory);
+    import(&store, &edition(1..=1_000)).unwrap();
+    let before = look(&store, |reader| reader.tip()).unwrap();
+    let part = edition(1..=800);
+    let error = import(&store, &part).unwrap_err();
+    assert!(
+        matches!(
+            error,
+            ImportError::ManyVanished {
+                vanished: 200,
+                known: 1_000
+            }
+        ),
+        "{error}"
+    );
+    assert_eq!(look(&store, |reader| reader.tip()).unwrap(), before);
+    let looked = ImportOptions {
+        many_vanished: true,
+        ..ImportOptions::default()
+    };
+    let report = run(&store, &part, &looked, &actor(), NOW, &mut |_| {}).unwrap();
+    assert_eq!(report.counts.vanished, 200);
 }
 
 #[test]

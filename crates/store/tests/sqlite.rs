@@ -363,9 +363,20 @@ fn a_file_of_an_earlier_layout_is_brought_up_to_date_with_all_that_it_holds() {
         .collect::<Result<_, _>>()
         .unwrap();
     for table in tables {
+        // Only the columns that there were.
+        let columns: Vec<String> = connection
+            .prepare(&format!(
+                "SELECT name FROM pragma_table_info('{table}', 'main')"
+            ))
+            .unwrap()
+            .query_map([], |row| row.get(0))
+            .unwrap()
+            .collect::<Result<_, _>>()
+            .unwrap();
+        let columns = columns.join(", ");
         connection
             .execute(
-                &format!("INSERT INTO main.{table} SELECT * FROM new.{table}"),
+                &format!("INSERT INTO main.{table} ({columns}) SELECT {columns} FROM new.{table}"),
                 [],
             )
             .unwrap();

@@ -4,20 +4,22 @@ use super::records::{self, whole};
 use super::session::{Session, limit_of};
 use crate::error::StoreError;
 use crate::query::{
-    AfterCode, AgreementQuery, ApplicantQuery, HistoryItem, ParticipantQuery, RevokedCertificate,
-    code_range, search_key,
+    AccountQuery, AfterCode, AgreementQuery, ApplicantQuery, CaseQuery, HistoryItem,
+    ParticipantQuery, RevokedCertificate, code_range, search_key,
 };
 use crate::side::{SideValue, Space};
-use crate::sql::{Dialect, Value, integer, values};
+use crate::sql::{self, Dialect, Value, integer, values};
 use crate::store::Reader;
 use iryonet_domain::{
-    AgreementId, DeviceId, GatewayId, LineId, ParticipantNumber, Prefecture, ServiceId,
+    AccountName, AgreementId, CaseId, DeviceId, GatewayId, InstitutionCode, LineId,
+    ParticipantNumber, Prefecture, ServiceId, UnixMillis,
 };
 use iryonet_ledger::{Entry, Outcome, Tip};
 use iryonet_registry::{
-    Agreement, Applicant, Device, Event, Gateway, GatewayCertificate, Line, Participant, Service,
-    Site, Topic,
+    Account, Agreement, Applicant, Case, Device, Event, Gateway, GatewayCertificate, Line, ListId,
+    Participant, PublishedRules, Service, Site, Topic,
 };
+use iryonet_rules::RuleVersion;
 
 /// Conditions of a search, collected with their values.
 struct Conditions {
@@ -251,6 +253,12 @@ impl Reader for Session<'_> {
         if let Some(state) = query.state {
             wanted.holds("state", "=", state.as_str());
         }
+        if let Some(side) = query.side {
+            let place = wanted.place(side.get());
+            wanted.and(&format!(
+                "(participant = {place} OR service IN (SELECT service FROM service WHERE provider = {place}))"
+            ));
+        }
         if let Some(after) = after {
             wanted.holds("agreement", ">", i64::try_from(after.0).unwrap_or(i64::MAX));
         }
@@ -281,6 +289,156 @@ impl Reader for Session<'_> {
             wanted.holds("code", ">", after.to_string());
         }
         let (tail, values) = wanted.page("code", limit);
+        self.list(&tail, &values)
+    }
+
+    fn cases(
+        &self,
+        query: &CaseQuery,
+        after: Option<CaseId>,
+        limit: usize,
+    ) -> Result<Vec<Case>, StoreError> {
+        let mut wanted = Conditions::new(self.driver.dialect());
+        if let Some(kind) = query.kind {
+            wanted.holds("kind", "=", kind.as_str());
+        }
+        if let Some(state) = query.state {
+            wanted.holds("state", "=", state.as_str());
+        }
+        if query.open {
+            wanted.and("is_open = 1");
+        }
+        if let Some(participant) = query.participant {
+            wanted.holds("participant", "=", participant.get());
+        }
+        if let Some(applicant) = &query.applicant {
+            wanted.holds("applicant", "=", applicant.clone());
+        }
+        if let Some((participant, applicant)) = &query.visible_to {
+            let name = wanted.place(applicant.clone());
+            match participant {
+                None => wanted.and(&format!("applicant = {name}")),
+                Some(participant) => {
+                    let number = wanted.place(participant.get());
+                    wanted.and(&format!("(applicant = {name} OR participant = {number})"));
+                }
+            }
+        }
+        if let Some(after) = after {
+            wanted.holds("number", ">", i64::try_from(after.0).unwrap_or(i64::MAX));
+        }
+        let (tail, values) = wanted.page("number", limit);
+        self.list(&tail, &values)
+    }
+
+    fn cases_untouched_since(
+        &self,
+        before: UnixMillis,
+        limit: usize,
+    ) -> Result<Vec<CaseId>, StoreError> {
+        self.all(
+            "SELECT number FROM case_file WHERE is_open = 1 AND touched_at <= ?1
+             AND NOT (state = 'approved' AND due_at IS NOT NULL)
+             ORDER BY touched_at, number LIMIT ?2",
+            &values![sql::millis(before)?, limit_of(limit)],
+            |row| whole(row, 0).map(CaseId),
+        )
+    }
+
+    fn cases_due(&self, now: UnixMillis, limit: usize) -> Result<Vec<CaseId>, StoreError> {
+        self.all(
+            "SELECT number FROM case_file WHERE state = 'approved' AND due_at IS NOT NULL AND due_at <= ?1
+             ORDER BY due_at, number LIMIT ?2",
+            &values![sql::millis(now)?, limit_of(limit)],
+            |row| whole(row, 0).map(CaseId),
+        )
+    }
+
+    fn agreements_over(
+        &self,
+        now: UnixMillis,
+        limit: usize,
+    ) -> Result<Vec<AgreementId>, StoreError> {
+        self.all(
+            "SELECT agreement FROM agreement WHERE state <> 'ended' AND valid_until <= ?1
+             ORDER BY valid_until, agreement LIMIT ?2",
+            &values![sql::millis(now)?, limit_of(limit)],
+            |row| whole(row, 0).map(AgreementId),
+        )
+    }
+
+    fn agreements_to_notice(
+        &self,
+        now: UnixMillis,
+        until: UnixMillis,
+        limit: usize,
+    ) -> Result<Vec<AgreementId>, StoreError> {
+        self.all(
+            "SELECT agreement FROM agreement WHERE state = 'accepted' AND noticed_at IS NULL
+             AND valid_until > ?1 AND valid_until <= ?2 ORDER BY valid_until, agreement LIMIT ?3",
+            &values![sql::millis(now)?, sql::millis(until)?, limit_of(limit)],
+            |row| whole(row, 0).map(AgreementId),
+        )
+    }
+
+    fn all_rules(&self) -> Result<Vec<PublishedRules>, StoreError> {
+        self.list("ORDER BY version", &[])
+    }
+
+    fn participants_examined_before(
+        &self,
+        version: RuleVersion,
+        after: Option<ParticipantNumber>,
+        limit: usize,
+    ) -> Result<Vec<Participant>, StoreError> {
+        self.list(
+            "WHERE standing <> 'closed' AND (examined IS NULL OR examined < ?1) AND number > ?2
+             ORDER BY number LIMIT ?3",
+            &values![
+                version.0,
+                after.map_or(0, ParticipantNumber::get),
+                limit_of(limit)
+            ],
+        )
+    }
+
+    fn codes_in_list(
+        &self,
+        list: &ListId,
+        after: AfterCode,
+        limit: usize,
+    ) -> Result<Vec<InstitutionCode>, StoreError> {
+        self.all(
+            "SELECT code FROM applicant WHERE list = ?1 AND vanished_at IS NULL AND code > ?2
+             ORDER BY code LIMIT ?3",
+            &values![
+                list.as_str(),
+                after.map(|code| code.to_string()).unwrap_or_default(),
+                limit_of(limit)
+            ],
+            |row| records::word(row, 0),
+        )
+    }
+
+    fn accounts(
+        &self,
+        query: &AccountQuery,
+        after: Option<&AccountName>,
+        limit: usize,
+    ) -> Result<Vec<Account>, StoreError> {
+        let mut wanted = Conditions::new(self.driver.dialect());
+        if let Some(role) = query.role {
+            // A list of words in JSON: the quotes make it the whole word.
+            let part = wanted.part("roles", format!("\"{}\"", role.as_str()));
+            wanted.and(&part);
+        }
+        if let Some(whom) = query.speaks_for {
+            wanted.holds("speaks_for", "=", whom.to_string());
+        }
+        if let Some(after) = after {
+            wanted.holds("account", ">", after.to_string());
+        }
+        let (tail, values) = wanted.page("account", limit);
         self.list(&tail, &values)
     }
 

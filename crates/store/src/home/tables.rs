@@ -1,16 +1,25 @@
 //! Where events are written.
 
-use super::records::{BlockOf, EndpointOf};
-use super::session::{Session, hide};
+use super::records::{BlockOf, EndpointOf, LoginOf, RoleOf};
+use super::session::{Session, hide, json};
 use crate::error::StoreError;
 use crate::sql::values;
 use iryonet_domain::{LineId, NetworkPrefix};
 use iryonet_registry::{
-    Agreement, Applicant, Device, EnrolmentCode, Gateway, GatewayCertificate, Line, Participant,
-    Service, Site, Tables, ViewError,
+    Account, Agreement, Applicant, Case, Device, EnrolmentCode, Gateway, GatewayCertificate, Line,
+    Participant, PublishedRules, RecheckState, Service, Site, Tables, ViewError,
 };
 
 impl Session<'_> {
+    fn put_meta(&self, key: &str, value: &str) -> Result<(), StoreError> {
+        self.run(
+            "INSERT INTO meta (key, value) VALUES (?1, ?2)
+             ON CONFLICT (key) DO UPDATE SET value = excluded.value",
+            &values![key, value],
+        )
+        .map(drop)
+    }
+
     fn write_gateway(&self, gateway: &Gateway) -> Result<(), StoreError> {
         self.put(gateway)?;
         self.run(
@@ -46,15 +55,31 @@ impl Session<'_> {
     }
 }
 
+impl Session<'_> {
+    fn write_account(&self, account: &Account) -> Result<(), StoreError> {
+        self.put(account)?;
+        for table in ["account_role", "account_login"] {
+            self.run(
+                &format!("DELETE FROM {table} WHERE account = ?1"),
+                &values![account.account.as_str()],
+            )?;
+        }
+        self.put_many(&RoleOf::all(account))?;
+        let logins: Vec<LoginOf> = account
+            .logins
+            .iter()
+            .map(|login| LoginOf {
+                login: login.clone(),
+                account: account.account.clone(),
+            })
+            .collect();
+        self.put_many(&logins)
+    }
+}
+
 impl Tables for Session<'_> {
     fn put_network(&mut self, network: NetworkPrefix) -> Result<(), ViewError> {
-        self.run(
-            "INSERT INTO meta (key, value) VALUES ('network', ?1)
-             ON CONFLICT (key) DO UPDATE SET value = excluded.value",
-            &values![network.to_string()],
-        )
-        .map(drop)
-        .map_err(hide)
+        self.put_meta("network", &network.to_string()).map_err(hide)
     }
 
     fn put_gateway(&mut self, gateway: &Gateway) -> Result<(), ViewError> {
@@ -107,5 +132,22 @@ impl Tables for Session<'_> {
 
     fn put_applicant(&mut self, applicant: &Applicant) -> Result<(), ViewError> {
         self.put(applicant).map_err(hide)
+    }
+
+    fn put_case(&mut self, case: &Case) -> Result<(), ViewError> {
+        self.put(case).map_err(hide)
+    }
+
+    fn put_rules(&mut self, rules: &PublishedRules) -> Result<(), ViewError> {
+        self.put(rules).map_err(hide)
+    }
+
+    fn put_recheck_state(&mut self, state: &RecheckState) -> Result<(), ViewError> {
+        self.put_meta("recheck", &json(state).map_err(hide)?)
+            .map_err(hide)
+    }
+
+    fn put_account(&mut self, account: &Account) -> Result<(), ViewError> {
+        self.write_account(account).map_err(hide)
     }
 }

@@ -1,17 +1,22 @@
 //! What decisions look at.
 
-use super::records::{BlockOf, EndpointOf, made, whole};
+use super::records::{BlockOf, EndpointOf, LoginOf, made, millis, octets, whole};
 use super::session::{Session, hide, limit_of};
 use crate::error::StoreError;
 use crate::sql::{self, integer, values};
 use iryonet_domain::{
-    AgreementId, Circuit, DeviceId, Endpoint, Fingerprint, GatewayId, InstitutionCode, LineId,
-    NetworkPrefix, ParticipantNumber, ServiceId, SiteIndex, UnixMillis,
+    AccountName, AgreementId, CaseId, Circuit, DeviceId, DnsName, Endpoint, Fingerprint, GatewayId,
+    InstitutionCode, LineId, NetworkPrefix, ParticipantNumber, Role, ServiceId, SiteIndex,
+    UnixMillis,
 };
+use iryonet_registry::recheck::RecheckSubject;
 use iryonet_registry::{
-    Agreement, Applicant, CodeHash, Device, EnrolmentCode, Gateway, GatewayCertificate, Line,
-    Participant, Serial, Service, Site, Subject, View, ViewError,
+    Account, Agreement, Applicant, Case, CodeHash, Device, EnrolmentCode, Gateway,
+    GatewayCertificate, Line, Login, Participant, PublishedRules, RecheckState, Serial, Service,
+    Site, SpeaksFor, Subject, View, ViewError,
 };
+use iryonet_rules::RuleVersion;
+use std::collections::BTreeMap;
 use std::net::Ipv6Addr;
 
 impl View for Session<'_> {
@@ -316,5 +321,170 @@ impl View for Session<'_> {
     fn applicant(&self, code: InstitutionCode) -> Result<Option<Applicant>, ViewError> {
         self.find("WHERE code = ?1", &values![code.to_string()])
             .map_err(hide)
+    }
+
+    fn service_by_dns(&self, name: &DnsName) -> Result<Option<ServiceId>, ViewError> {
+        self.one(
+            "SELECT service FROM service WHERE dns = ?1 AND retired = 0",
+            &values![name.as_str()],
+            |row| made(row, 0, ServiceId::new),
+        )
+        .map_err(hide)
+    }
+
+    fn case(&self, case: CaseId) -> Result<Option<Case>, ViewError> {
+        let Ok(number) = integer(case.0) else {
+            return Ok(None);
+        };
+        self.find("WHERE number = ?1", &values![number])
+            .map_err(hide)
+    }
+
+    fn last_case(&self) -> Result<Option<CaseId>, ViewError> {
+        let last = self
+            .one(
+                "SELECT number FROM case_file ORDER BY number DESC LIMIT 1",
+                &[],
+                |row| whole(row, 0),
+            )
+            .map_err(hide)?;
+        Ok(last.map(CaseId))
+    }
+
+    fn open_cases_of(&self, participant: ParticipantNumber) -> Result<Vec<Case>, ViewError> {
+        self.list(
+            "WHERE participant = ?1 AND is_open = 1 ORDER BY number",
+            &values![participant.get()],
+        )
+        .map_err(hide)
+    }
+
+    fn open_admission_of(&self, code: InstitutionCode) -> Result<Option<CaseId>, ViewError> {
+        let found = self
+            .one(
+                "SELECT number FROM case_file WHERE code = ?1 AND kind = 'admission' AND is_open = 1",
+                &values![code.to_string()],
+                |row| whole(row, 0),
+            )
+            .map_err(hide)?;
+        Ok(found.map(CaseId))
+    }
+
+    fn rules(&self, version: RuleVersion) -> Result<Option<PublishedRules>, ViewError> {
+        self.find("WHERE version = ?1", &values![version.0])
+            .map_err(hide)
+    }
+
+    fn latest_rules(&self) -> Result<Option<RuleVersion>, ViewError> {
+        let last = self
+            .one(
+                "SELECT version FROM rules ORDER BY version DESC LIMIT 1",
+                &[],
+                |row| whole(row, 0),
+            )
+            .map_err(hide)?;
+        Ok(last.map(RuleVersion))
+    }
+
+    fn recheck_state(&self) -> Result<RecheckState, ViewError> {
+        let found = self
+            .one("SELECT value FROM meta WHERE key = 'recheck'", &[], |row| {
+                super::records::plain_or_json(row, 0)
+            })
+            .map_err(hide)?;
+        Ok(found.unwrap_or_default())
+    }
+
+    fn recheck_subjects(&self, slot: u16) -> Result<Vec<RecheckSubject>, ViewError> {
+        self.subjects(slot).map_err(hide)
+    }
+
+    fn account(&self, account: &AccountName) -> Result<Option<Account>, ViewError> {
+        self.find("WHERE account = ?1", &values![account.as_str()])
+            .map_err(hide)
+    }
+
+    fn account_of_login(&self, login: &Login) -> Result<Option<AccountName>, ViewError> {
+        let found: Option<LoginOf> = self
+            .find(
+                "WHERE issuer = ?1 AND subject = ?2",
+                &values![&login.issuer, &login.subject],
+            )
+            .map_err(hide)?;
+        Ok(found.map(|found| found.account))
+    }
+
+    fn accounts_of(&self, whom: SpeaksFor) -> Result<Vec<Account>, ViewError> {
+        self.list(
+            "WHERE speaks_for = ?1 AND standing <> 'retired' ORDER BY account",
+            &values![whom.to_string()],
+        )
+        .map_err(hide)
+    }
+
+    fn active_accounts(&self, role: Role) -> Result<u64, ViewError> {
+        let count = self
+            .one(
+                "SELECT count(*) FROM account_role WHERE role = ?1",
+                &values![role.as_str()],
+                |row| whole(row, 0),
+            )
+            .map_err(hide)?;
+        Ok(count.unwrap_or(0))
+    }
+}
+
+/// The participants of a slot: the expression is that of the index, and of
+/// `recheck::slot_of`.
+const OF_SLOT: &str =
+    "((((number * 2654435769) & 4294967295) * 288) >> 32) = ?1 AND standing <> 'closed'";
+
+impl Session<'_> {
+    /// Three questions for a whole slot, not three for each participant.
+    fn subjects(&self, slot: u16) -> Result<Vec<RecheckSubject>, StoreError> {
+        let participants: Vec<Participant> =
+            self.list(&format!("WHERE {OF_SLOT} ORDER BY number"), &values![slot])?;
+        let vanished: BTreeMap<ParticipantNumber, UnixMillis> = self
+            .all(
+                &format!(
+                    "SELECT number, vanished_at FROM participant JOIN applicant ON applicant.code = participant.code
+                     WHERE {OF_SLOT} AND vanished_at IS NOT NULL"
+                ),
+                &values![slot],
+                |row| Ok((made(row, 0, ParticipantNumber::new)?, millis(row, 1)?)),
+            )?
+            .into_iter()
+            .collect();
+        let mut devices: BTreeMap<ParticipantNumber, Vec<(DeviceId, Fingerprint, UnixMillis)>> =
+            BTreeMap::new();
+        self.each(
+            &format!(
+                "SELECT device.participant, device, fingerprint, not_after FROM participant JOIN device ON device.participant = number
+                 WHERE {OF_SLOT} AND revoked_at IS NULL AND ran_out_at IS NULL ORDER BY device.participant, device"
+            ),
+            &values![slot],
+            |row| {
+                Ok((
+                    made(row, 0, ParticipantNumber::new)?,
+                    (
+                        whole(row, 1).map(DeviceId)?,
+                        octets(row, 2).map(Fingerprint)?,
+                        millis(row, 3)?,
+                    ),
+                ))
+            },
+            &mut |(number, device)| {
+                devices.entry(number).or_default().push(device);
+                Ok(())
+            },
+        )?;
+        Ok(participants
+            .into_iter()
+            .map(|participant| RecheckSubject {
+                vanished_at: vanished.get(&participant.number).copied(),
+                devices: devices.remove(&participant.number).unwrap_or_default(),
+                participant,
+            })
+            .collect())
     }
 }

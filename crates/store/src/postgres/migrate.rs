@@ -8,7 +8,12 @@ use super::connection::Connection;
 use crate::error::StoreError;
 
 /// Each brings the layout from its place in the list to the next.
-const STEPS: [&str; 2] = [include_str!("layout-1.sql"), include_str!("layout-2.sql")];
+const STEPS: [&str; 4] = [
+    include_str!("layout-1.sql"),
+    include_str!("layout-2.sql"),
+    include_str!("layout-3.sql"),
+    include_str!("layout-4.sql"),
+];
 
 pub(super) fn run(connection: &mut Connection, home: &str) -> Result<(), StoreError> {
     loop {

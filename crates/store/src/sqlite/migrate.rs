@@ -10,7 +10,12 @@ use rusqlite::Connection;
 const APPLICATION_ID: i32 = 0x4952_594f;
 
 /// Each brings the layout from its place in the list to the next.
-const STEPS: [&str; 2] = [include_str!("layout-1.sql"), include_str!("layout-2.sql")];
+const STEPS: [&str; 4] = [
+    include_str!("layout-1.sql"),
+    include_str!("layout-2.sql"),
+    include_str!("layout-3.sql"),
+    include_str!("layout-4.sql"),
+];
 
 pub(super) fn run(connection: &mut Connection, home: &str) -> Result<(), StoreError> {
     let failed = |error| classify(home, "bring its layout up to date", error);

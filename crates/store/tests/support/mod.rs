@@ -4,16 +4,28 @@
 #![allow(dead_code, reason = "each test binary uses its own part of this")]
 
 use iryonet_domain::{
-    Actor, AgreementId, Circuit, DeviceId, Endpoint, Fingerprint, GatewayId, InstitutionCode,
-    InstitutionKind, LineId, LineKind, NetworkPrefix, ParticipantKind, ParticipantNumber,
-    Prefecture, Protocol, Purpose, ScoreTable, ServiceId, TrafficClass, UnixMillis, Validity,
+    Acceptance, AccountName, Actor, AgreementId, CaseId, Circuit, DeviceId, Digest, Endpoint,
+    Fingerprint, GatewayId, InstitutionCode, InstitutionKind, LineId, LineKind, NetworkPrefix,
+    Officer, ParticipantKind, ParticipantNumber, Prefecture, Protocol, Purpose, Role, ScoreTable,
+    ServiceId, TrafficClass, UnixMillis, Validity,
 };
 use iryonet_ledger::Verifier;
-use iryonet_registry::{
-    Act, CertificateFacts, CodeHash, Command, Event, Home, ListId, ListRow, MemoryTables,
-    RevocationReason, Serial, Subject, apply, permission,
+use iryonet_registry::case::command::{
+    AnyCase, CaseReason, ConcludeExamination, Judgements, ReceiveApplication, SeenCase,
 };
-use iryonet_store::{AgreementQuery, ParticipantQuery, Reader, Store, StoreError, act, look};
+use iryonet_registry::case::{
+    Admission, Application, Judgement, Recommendation, SiteWish, Verdict,
+};
+use iryonet_registry::recheck::{RecheckLimits, RecheckSlot, Tick, slot_of};
+use iryonet_registry::rules::RuleText;
+use iryonet_registry::{
+    Act, CertificateFacts, CodeHash, Command, Event, Home, ListId, ListRow, Login, MemoryTables,
+    Offer, RevocationReason, Serial, SpeaksFor, Subject, apply, permission,
+};
+use iryonet_rules::RuleVersion;
+use iryonet_store::{
+    AccountQuery, AgreementQuery, CaseQuery, ParticipantQuery, Reader, Store, StoreError, act, look,
+};
 use proptest::prelude::*;
 
 pub(crate) const NOW: UnixMillis = UnixMillis(1_756_000_000_000);
@@ -27,7 +39,8 @@ pub(crate) fn actor() -> Actor {
 /// Somebody who may do this for anybody.
 pub(crate) fn actor_of(command: &Command) -> Actor {
     let role = permission::whose_duty(Act::from(command)).unwrap();
-    Actor::new(role, "suzuki").unwrap()
+    // Each duty is somebody else's: four eyes are four names.
+    Actor::new(role, role.as_str()).unwrap()
 }
 
 pub(crate) fn network() -> NetworkPrefix {
@@ -158,6 +171,7 @@ pub(crate) fn small_world(store: &dyn Store) {
             purposes: vec![Purpose::Referral, Purpose::RegionalCollaboration],
             endpoints: vec![endpoint(0, 443)],
             eligible: vec![],
+            offer: iryonet_registry::Offer::default(),
         },
     ] {
         must(store, &command, NOW);
@@ -178,7 +192,25 @@ pub(crate) fn propose() -> Command {
 pub(crate) type Step = (u8, u8, u8, u8);
 
 pub(crate) fn steps() -> impl Strategy<Value = Vec<Step>> {
-    prop::collection::vec((0u8..22, 0u8..6, 0u8..4, 0u8..4), 1..160)
+    prop::collection::vec((0u8..41, 0u8..6, 0u8..4, 0u8..4), 1..160)
+}
+
+const ROLES: [&[Role]; 4] = [
+    &[Role::Officer],
+    &[Role::SecurityOfficer],
+    &[Role::Examiner, Role::Approver],
+    &[Role::Auditor],
+];
+
+pub(crate) fn account(n: u8) -> AccountName {
+    format!("person{n}").parse().unwrap()
+}
+
+pub(crate) fn login(n: u8) -> Login {
+    Login {
+        issuer: "https://login.example.jp".into(),
+        subject: n.to_string(),
+    }
 }
 
 /// The command of a step; names repeat often enough to collide.
@@ -270,6 +302,7 @@ pub(crate) fn command(step: Step, now: UnixMillis) -> Command {
             purposes: vec![Purpose::OnlineClaims, Purpose::Referral],
             endpoints: vec![endpoint(u32::from(a), 443 + u16::from(b))],
             eligible: if c == 3 { vec![clinic()] } else { vec![] },
+            offer: iryonet_registry::Offer::default(),
         },
         17 => match c {
             0 => Command::RetireService { service },
@@ -297,6 +330,7 @@ pub(crate) fn command(step: Step, now: UnixMillis) -> Command {
                 Command::EndAgreement {
                     agreement: AgreementId(u64::from(b) + 1),
                     by: (a != 0).then_some(participant),
+                    at: None,
                 }
             } else {
                 Command::AcceptAgreement {
@@ -305,6 +339,90 @@ pub(crate) fn command(step: Step, now: UnixMillis) -> Command {
                 }
             }
         }
+        22 => Command::ChangeServiceOffer {
+            service,
+            offer: Offer {
+                dns: (c > 0).then(|| format!("s{c}.example.jp").parse().unwrap()),
+                areas: if c == 3 {
+                    vec![Prefecture::new(13).unwrap()]
+                } else {
+                    vec![]
+                },
+                acceptance: if a % 2 == 0 {
+                    Acceptance::ByHand
+                } else {
+                    Acceptance::Automatic(vec![clinic()])
+                },
+                ..Offer::default()
+            },
+        },
+        23 => {
+            let agreement = AgreementId(u64::from(b) + 1);
+            match c {
+                0 => Command::ExpireAgreement { agreement },
+                1 => Command::NoticeAgreement { agreement },
+                _ => Command::EndAgreement {
+                    agreement,
+                    by: None,
+                    at: Some(now.plus_ms(700)),
+                },
+            }
+        }
+        24 => Command::ListVanished {
+            list: ListId::of(ScoreTable::Medical),
+            file_sha256: Digest([8; 32]),
+            codes: vec![code(u16::from(a))],
+        },
+        25..=30 => case_command(what, a, b, c),
+        31 => Command::RecheckSlot(RecheckSlot {
+            tick: Tick::at(now),
+            limits: RecheckLimits::default(),
+        }),
+        32 | 33 => Command::CreateAccount {
+            account: account(a),
+            person: format!("担当{b}"),
+            roles: ROLES[usize::from(b)].to_vec(),
+            speaks_for: (c < 2).then_some(SpeaksFor::Participant(number(u32::from(c)))),
+        },
+        34 => Command::GrantRole {
+            account: account(a),
+            role: ROLES[usize::from(b)][0],
+        },
+        35 => Command::TakeRole {
+            account: account(a),
+            role: ROLES[usize::from(b)][0],
+        },
+        36 => Command::BindAccount {
+            account: account(a),
+            speaks_for: SpeaksFor::Participant(number(u32::from(b))),
+        },
+        37 => Command::LockAccount {
+            account: account(a),
+            reason: "休職".into(),
+        },
+        38 => match b {
+            0 => Command::RetireAccount {
+                account: account(a),
+                reason: "退職".into(),
+            },
+            1 => Command::LockOutAccount {
+                account: account(a),
+                failures: 5,
+                from: "192.0.2.1".into(),
+                until: now.plus_ms(30_000),
+            },
+            _ => Command::UnlockAccount {
+                account: account(a),
+            },
+        },
+        39 | 40 if b == 3 => Command::UnlinkLogin {
+            account: account(a),
+            login: login(c),
+        },
+        39 | 40 => Command::LinkLogin {
+            account: account(a),
+            login: login(c),
+        },
         _ => Command::ListApplicants {
             list: ListId::of(ScoreTable::Medical),
             file_sha256: hex::encode([7; 32]),
@@ -318,6 +436,85 @@ pub(crate) fn command(step: Step, now: UnixMillis) -> Command {
                 .unwrap(),
             ],
         },
+    }
+}
+
+/// An act on a case, by somebody who may have seen it.
+fn case_command(what: u8, a: u8, b: u8, c: u8) -> Command {
+    let case = CaseId(u64::from(b) + 1);
+    let version = u32::from(c) + 1;
+    let seen = SeenCase { case, version };
+    match what {
+        25 | 26 => Command::ReceiveApplication(ReceiveApplication {
+            participant: (a != 5).then(|| number(u32::from(a))),
+            application: match (a, c) {
+                (5, _) => Application::Admission(Admission {
+                    participant_kind: clinic(),
+                    name: "さくら診療所".into(),
+                    code: Some(code(u16::from(b))),
+                    area: None,
+                    sites: vec![SiteWish {
+                        name: "本院".into(),
+                        lines: vec![LineKind::Ethernet],
+                    }],
+                    services: vec![],
+                }),
+                (_, 0) => Application::SecondDevice {
+                    reason: "予備機".into(),
+                },
+                (_, 1) => Application::Suspension {
+                    reason: "改装".into(),
+                    from: Some(NOW.plus_ms(50)),
+                },
+                _ => Application::Audit {
+                    reason: "監査".into(),
+                },
+            },
+            officer: Some(officer()),
+            documents: vec![],
+        }),
+        27 => Command::AcceptApplication(seen),
+        28 => Command::BeginExamination(seen),
+        29 => match a {
+            0 => Command::WithdrawApplication(seen),
+            1 => Command::ConcludeExamination(ConcludeExamination {
+                case,
+                version,
+                recommendation: Recommendation::Reject,
+                note: Some("否".into()),
+            }),
+            2 => Command::RejectCase(CaseReason {
+                case,
+                version,
+                reason: "否".into(),
+            }),
+            _ => Command::JudgeItems(Judgements {
+                case,
+                version,
+                judgements: vec![Judgement {
+                    rule: "site.closed".parse().unwrap(),
+                    verdict: Verdict::NotMet,
+                    evidence: None,
+                    note: Some("確認できない".into()),
+                    documents: vec![],
+                }],
+            }),
+        },
+        _ => Command::LapseCase(AnyCase { case }),
+    }
+}
+
+pub(crate) fn officer() -> Officer {
+    Officer::new("佐藤 花子", Some("03-1234-5678"), None).unwrap()
+}
+
+/// The shipped rules.
+pub(crate) fn publish() -> Command {
+    Command::PublishRules {
+        files: iryonet_rules::shipped::VERSION_1
+            .iter()
+            .map(|(name, text)| RuleText::new(name, text))
+            .collect(),
     }
 }
 
@@ -403,6 +600,14 @@ pub(crate) fn assert_same(store: &dyn Store, memory: &MemoryTables, now: UnixMil
                 .cloned()
                 .collect::<Vec<_>>()
         );
+        assert_eq!(
+            reader.cases(&CaseQuery::default(), None, all)?,
+            memory.cases().cloned().collect::<Vec<_>>()
+        );
+        assert_eq!(
+            reader.all_rules()?,
+            memory.all_rules().cloned().collect::<Vec<_>>()
+        );
         let mut revoked = Vec::new();
         reader.each_revoked(&mut |certificate| {
             revoked.push(certificate.serial);
@@ -424,6 +629,10 @@ pub(crate) fn assert_same(store: &dyn Store, memory: &MemoryTables, now: UnixMil
         for code in memory.enrolment_codes() {
             assert_eq!(reader.enrolment_code(&code.code_hash)?.as_ref(), Some(code));
         }
+        assert_eq!(
+            reader.accounts(&AccountQuery::default(), None, all)?,
+            memory.accounts().cloned().collect::<Vec<_>>()
+        );
         for applicant in memory.applicants() {
             assert_eq!(reader.applicant(applicant.code)?.as_ref(), Some(applicant));
         }
@@ -454,10 +663,22 @@ fn same_view(reader: &dyn Reader, memory: &MemoryTables, now: UnixMillis) {
         };
     }
     same!(network());
+    for n in 0..6 {
+        same!(account(&account(n)));
+        same!(account_of_login(&login(n)));
+        same!(accounts_of(SpeaksFor::Participant(number(n.into()))));
+    }
+    for role in Role::ALL {
+        same!(active_accounts(role));
+    }
     same!(gateway_count());
     same!(last_line());
     same!(last_service());
     same!(last_agreement());
+    same!(last_case());
+    same!(latest_rules());
+    same!(rules(RuleVersion(1)));
+    same!(recheck_state());
     for n in 0..6u8 {
         same!(gateway(&gateway(n)));
         same!(gateway_of_block(n));
@@ -472,11 +693,16 @@ fn same_view(reader: &dyn Reader, memory: &MemoryTables, now: UnixMillis) {
             interface: format!("line{n}"),
         }));
         same!(agreement(AgreementId(u64::from(n))));
+        same!(case(CaseId(u64::from(n))));
+        same!(open_admission_of(code(u16::from(n))));
+        same!(service_by_dns(&format!("s{n}.example.jp").parse().unwrap()));
         same!(holder_of_code(code(u16::from(n))));
         same!(waiting_codes(&Subject::Gateway(gateway(n)), now));
         let participant = number(u32::from(n));
         same!(participant(participant));
         same!(sites_of(participant));
+        same!(open_cases_of(participant));
+        same!(recheck_subjects(slot_of(participant)));
         same!(lines_of(participant));
         same!(services_of(participant));
         same!(open_agreements_of(participant, 2));

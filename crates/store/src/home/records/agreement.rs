@@ -1,6 +1,6 @@
 //! 利用合意.
 
-use super::{Record, made, millis, whole, word};
+use super::{Record, made, maybe_millis, maybe_word, millis, whole, word, yes};
 use crate::error::StoreError;
 use crate::sql::{self, Kind, Misfit, Row, Table, Value, integer, values};
 use iryonet_domain::{AgreementId, ParticipantNumber, ServiceId, Validity};
@@ -18,9 +18,13 @@ impl Record for Agreement {
             ("valid_until", Kind::Integer),
             ("proposed_by", Kind::Integer),
             ("state", Kind::Text),
+            ("proposing_officer", Kind::Text),
+            ("accepting_officer", Kind::Text),
+            ("automatic", Kind::Integer),
+            ("noticed_at", Kind::Integer),
         ],
         key: 1,
-        read: 8,
+        read: 12,
     };
 
     fn read(row: &dyn Row) -> Result<Self, Misfit> {
@@ -35,6 +39,10 @@ impl Record for Agreement {
             },
             proposed_by: made(row, 6, ParticipantNumber::new)?,
             state: word(row, 7)?,
+            proposing_officer: maybe_word(row, 8)?,
+            accepting_officer: maybe_word(row, 9)?,
+            automatic: yes(row, 10)?,
+            noticed_at: maybe_millis(row, 11)?,
         })
     }
 
@@ -48,6 +56,10 @@ impl Record for Agreement {
             sql::millis(self.validity.until)?,
             self.proposed_by.get(),
             self.state.as_str(),
+            self.proposing_officer.as_ref().map(ToString::to_string),
+            self.accepting_officer.as_ref().map(ToString::to_string),
+            self.automatic,
+            self.noticed_at.map(sql::millis).transpose()?,
         ]
         .into())
     }

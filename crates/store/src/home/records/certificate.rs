@@ -19,9 +19,10 @@ impl Record for Device {
             ("not_after", Kind::Integer),
             ("revoked_at", Kind::Integer),
             ("revoked_reason", Kind::Text),
+            ("ran_out_at", Kind::Integer),
         ],
         key: 2,
-        read: 8,
+        read: 9,
     };
 
     fn read(row: &dyn Row) -> Result<Self, Misfit> {
@@ -33,6 +34,7 @@ impl Record for Device {
             not_before: millis(row, 4)?,
             not_after: millis(row, 5)?,
             revoked: revocation(row, 6)?,
+            ran_out_at: maybe_millis(row, 8)?,
         })
     }
 
@@ -46,6 +48,7 @@ impl Record for Device {
             sql::millis(self.not_after)?,
             self.revoked.map(|it| sql::millis(it.at)).transpose()?,
             self.revoked.map(|it| it.reason.as_str()),
+            self.ran_out_at.map(sql::millis).transpose()?,
         ]
         .into())
     }

@@ -5,13 +5,17 @@
 //! registry (a kind, a standing) is kept as the word that its type is written
 //! with; lists are JSON.
 
+mod account;
 mod agreement;
+mod case;
 mod certificate;
 mod entry;
 mod network;
 mod participant;
+mod rules;
 mod service;
 
+pub(crate) use account::{LoginOf, RoleOf};
 pub(crate) use entry::{TopicPlace, tip};
 pub(crate) use network::BlockOf;
 pub(crate) use service::EndpointOf;
@@ -125,6 +129,25 @@ pub(super) fn maybe_word<T: DeserializeOwned>(
                 .map_err(|error| Misfit::new(column, error))
         })
         .transpose()
+}
+
+/// A value that stands as JSON, and as `{}` where it is as most are.
+pub(super) fn plain_or_json<T: DeserializeOwned + Default>(
+    row: &dyn Row,
+    column: usize,
+) -> Result<T, Misfit> {
+    match row.text(column).and_then(|found| there(found, column))? {
+        "{}" => Ok(T::default()),
+        text => serde_json::from_str(text).map_err(|error| Misfit::new(column, error)),
+    }
+}
+
+/// The same, written.
+fn plain_json<T: serde::Serialize + Default + PartialEq>(value: &T) -> Result<String, StoreError> {
+    if *value == T::default() {
+        return Ok("{}".to_owned());
+    }
+    super::session::json(value)
 }
 
 /// A list that stands as JSON.

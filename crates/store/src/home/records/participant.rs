@@ -1,6 +1,8 @@
 //! Participants, their sites and lines, and the applicants of public lists.
 
-use super::{Record, made, maybe_word, millis, text, whole, word};
+use super::{
+    Record, made, maybe_millis, maybe_word, millis, plain_json, plain_or_json, text, whole, word,
+};
 use crate::error::StoreError;
 use crate::query::search_key;
 use crate::sql::{self, Kind, Misfit, Row, Table, Value, values};
@@ -17,10 +19,12 @@ impl Record for Participant {
             ("code", Kind::Text),
             ("standing", Kind::Text),
             ("admitted_at", Kind::Integer),
+            ("membership", Kind::Text),
             ("name_key", Kind::Text),
+            ("examined", Kind::Integer),
         ],
         key: 1,
-        read: 6,
+        read: 7,
     };
 
     fn read(row: &dyn Row) -> Result<Self, Misfit> {
@@ -31,6 +35,7 @@ impl Record for Participant {
             code: maybe_word(row, 3)?,
             standing: word(row, 4)?,
             admitted_at: millis(row, 5)?,
+            membership: plain_or_json(row, 6)?,
         })
     }
 
@@ -42,7 +47,9 @@ impl Record for Participant {
             self.code.map(|code| code.to_string()),
             self.standing.as_str(),
             sql::millis(self.admitted_at)?,
+            plain_json(&self.membership)?,
             search_key(&self.name),
+            self.membership.examined.map(|version| version.0),
         ]
         .into())
     }
@@ -127,11 +134,12 @@ impl Record for Applicant {
             ("postal", Kind::Text),
             ("address", Kind::Text),
             ("list", Kind::Text),
+            ("vanished_at", Kind::Integer),
             ("name_key", Kind::Text),
             ("address_key", Kind::Text),
         ],
         key: 1,
-        read: 5,
+        read: 6,
     };
 
     fn read(row: &dyn Row) -> Result<Self, Misfit> {
@@ -141,6 +149,7 @@ impl Record for Applicant {
             postal: text(row, 2)?,
             address: text(row, 3)?,
             list: word(row, 4)?,
+            vanished_at: maybe_millis(row, 5)?,
         })
     }
 
@@ -151,6 +160,7 @@ impl Record for Applicant {
             &self.postal,
             &self.address,
             self.list.as_str(),
+            self.vanished_at.map(sql::millis).transpose()?,
             search_key(&self.name),
             search_key(&self.address),
         ]

@@ -1,6 +1,6 @@
 //! Services and where they are reached.
 
-use super::{Record, list, made, text, whole, word, yes};
+use super::{Record, list, made, plain_json, plain_or_json, text, whole, word, yes};
 use crate::error::StoreError;
 use crate::home::session::json;
 use crate::sql::{Kind, Misfit, Row, Table, Value, values};
@@ -19,9 +19,11 @@ impl Record for Service {
             ("endpoints", Kind::Text),
             ("eligible", Kind::Text),
             ("retired", Kind::Integer),
+            ("offer", Kind::Text),
+            ("dns", Kind::Text),
         ],
         key: 1,
-        read: 8,
+        read: 9,
     };
 
     fn read(row: &dyn Row) -> Result<Self, Misfit> {
@@ -34,6 +36,7 @@ impl Record for Service {
             endpoints: list(row, 5)?,
             eligible: list(row, 6)?,
             retired: yes(row, 7)?,
+            offer: plain_or_json(row, 8)?,
         })
     }
 
@@ -47,6 +50,8 @@ impl Record for Service {
             json(&self.endpoints)?,
             json(&self.eligible)?,
             self.retired,
+            plain_json(&self.offer)?,
+            self.offer.dns.as_ref().map(|name| name.as_str()),
         ]
         .into())
     }
