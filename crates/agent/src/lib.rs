@@ -1,5 +1,5 @@
 //! What the two machines at the network's edge, `gateway` and `site`, have in
-//! common: a key that is made where it is used, the enrolment exchange, files
+//! common: a key that is made where it is used, enrolment and renewal, files
 //! that survive a power cut, frames on a stream, kernel routes and addresses,
 //! clocks that do not go back, waits that grow.
 //!
@@ -12,6 +12,7 @@ pub mod files;
 pub mod frames;
 pub mod key;
 pub mod netlink;
+pub mod renew;
 pub mod sysctl;
 
 /// An error with all that it stands on, in one line.

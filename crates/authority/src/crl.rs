@@ -67,6 +67,20 @@ impl RevocationReason {
         }
     }
 
+    /// The number in lists and answers (CRLReason).
+    #[must_use]
+    pub(crate) fn number(self) -> i64 {
+        match self {
+            Self::Unspecified => 0,
+            Self::KeyCompromise => 1,
+            Self::AffiliationChanged => 3,
+            Self::Superseded => 4,
+            Self::CessationOfOperation => 5,
+            Self::CertificateHold => 6,
+            Self::PrivilegeWithdrawn => 9,
+        }
+    }
+
     fn to_x509(self) -> Option<rcgen::RevocationReason> {
         match self {
             // "the reason code CRL entry extension SHOULD be absent instead of

@@ -132,7 +132,7 @@ pub(crate) fn key_of_pem(
 ///
 /// # Errors
 /// When it cannot be read, or is open to others.
-pub(crate) fn read_secret(path: &Path) -> Result<Zeroizing<Vec<u8>>, FileError> {
+pub fn read_secret(path: &Path) -> Result<Zeroizing<Vec<u8>>, FileError> {
     let mode = fs::metadata(path)
         .map_err(|source| FileError::Io {
             act: "read",
@@ -187,6 +187,21 @@ pub fn read_certificate(path: &Path) -> Result<CertificateDer<'static>, FileErro
         path: path.to_owned(),
         wanted: "certificate",
     })
+}
+
+/// Reads every certificate of a PEM file, at least one.
+///
+/// # Errors
+/// When it cannot be read or holds something else.
+pub fn read_certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, FileError> {
+    CertificateDer::pem_slice_iter(&read_limited(path)?)
+        .collect::<Result<Vec<_>, _>>()
+        .ok()
+        .filter(|found| !found.is_empty())
+        .ok_or_else(|| FileError::NotPem {
+            path: path.to_owned(),
+            wanted: "certificate",
+        })
 }
 
 pub(crate) fn read_limited(path: &Path) -> Result<Vec<u8>, FileError> {

@@ -21,6 +21,8 @@ pub mod instant;
 pub mod issue;
 pub mod issuing;
 pub mod lint;
+pub mod ocsp;
+pub mod pkcs7;
 pub mod profile;
 pub mod root;
 pub mod serial;

@@ -67,6 +67,57 @@ pub(crate) fn lint(
     ca: &IssuingCa,
     wanted: &Wanted<'_>,
 ) -> Result<(), LintError> {
+    look(to_be_signed, |lint| {
+        lint.frame(ca, wanted.serial);
+        lint.validity(ca, wanted.now);
+        lint.subject(&subject_of(wanted.profile), wanted.key);
+        lint.key_is_taken(ca, wanted.key);
+        lint.extensions(ca, wanted.serial);
+        lint.names(wanted.profile);
+        lint.usages(wanted.profile.usages().iter().map(|usage| usage.oid()));
+        lint.identifiers(ca);
+    })
+}
+
+/// The same for the certificate of an OCSP responder (RFC 6960 section
+/// 4.2.2.2): it names no identity, and is good for nothing else.
+pub(crate) fn lint_responder(
+    to_be_signed: &[u8],
+    ca: &IssuingCa,
+    key: &SubjectKey,
+    serial: Serial,
+    now: UnixMillis,
+) -> Result<(), LintError> {
+    look(to_be_signed, |lint| {
+        lint.frame(ca, serial);
+        lint.validity(ca, now);
+        let subject = [
+            (oid::OID_X509_COUNTRY_NAME, "JP".to_owned()),
+            (
+                oid::OID_X509_ORGANIZATION_NAME,
+                crate::ocsp::RESPONDER_NAME.to_owned(),
+            ),
+        ];
+        lint.subject(&subject, key);
+        lint.exactly(&[
+            (oid::OID_X509_EXT_AUTHORITY_KEY_IDENTIFIER, false),
+            (oid::OID_X509_EXT_SUBJECT_KEY_IDENTIFIER, false),
+            (oid::OID_X509_EXT_KEY_USAGE, true),
+            (oid::OID_X509_EXT_EXTENDED_KEY_USAGE, false),
+            (oid::OID_X509_EXT_BASIC_CONSTRAINTS, true),
+            (OCSP_NO_CHECK, false),
+        ]);
+        lint.usages([crate::ocsp::OCSP_SIGNING].into_iter());
+        lint.identifiers(ca);
+    })
+}
+
+/// id-pkix-ocsp-nocheck (RFC 6960 section 4.2.2.2.1).
+const OCSP_NO_CHECK: Oid<'static> = Oid::new(std::borrow::Cow::Borrowed(&[
+    0x2b, 6, 1, 5, 5, 7, 0x30, 1, 5,
+]));
+
+fn look(to_be_signed: &[u8], rules: impl FnOnce(&mut Lint<'_>)) -> Result<(), LintError> {
     let (rest, certificate) = match TbsCertificate::from_der(to_be_signed) {
         Ok(parsed) => parsed,
         Err(error) => {
@@ -85,14 +136,7 @@ pub(crate) fn lint(
     lint.want("encoding", rest.is_empty(), || {
         "octets follow the certificate".to_owned()
     });
-    lint.frame(ca, wanted.serial);
-    lint.validity(ca, wanted.now);
-    lint.subject(wanted.profile, wanted.key);
-    lint.key_is_taken(ca, wanted.key);
-    lint.extensions(ca, wanted.serial);
-    lint.names(wanted.profile);
-    lint.usages(wanted.profile);
-    lint.identifiers(ca);
+    rules(&mut lint);
     if lint.findings.is_empty() {
         Ok(())
     } else {
@@ -100,6 +144,20 @@ pub(crate) fn lint(
             findings: lint.findings,
         })
     }
+}
+
+fn subject_of(profile: &Profile) -> Vec<(Oid<'static>, String)> {
+    let mut wanted = vec![
+        (oid::OID_X509_COUNTRY_NAME, "JP".to_owned()),
+        (oid::OID_X509_ORGANIZATION_NAME, profile.organisation()),
+    ];
+    if let Profile::Institution { kind, code, .. } = profile {
+        wanted.push((oid::OID_X509_ORGANIZATIONAL_UNIT, kind.as_str().to_owned()));
+        if let Some(code) = code {
+            wanted.push((oid::OID_X509_SERIALNUMBER, code.clone()));
+        }
+    }
+    wanted
 }
 
 struct Lint<'a> {
@@ -179,17 +237,7 @@ impl Lint<'_> {
     }
 
     /// The subject's name says what the profile says; its key is the request's.
-    fn subject(&mut self, profile: &Profile, key: &SubjectKey) {
-        let mut wanted = vec![
-            (oid::OID_X509_COUNTRY_NAME, "JP".to_owned()),
-            (oid::OID_X509_ORGANIZATION_NAME, profile.organisation()),
-        ];
-        if let Profile::Institution { kind, code, .. } = profile {
-            wanted.push((oid::OID_X509_ORGANIZATIONAL_UNIT, kind.as_str().to_owned()));
-            if let Some(code) = code {
-                wanted.push((oid::OID_X509_SERIALNUMBER, code.clone()));
-            }
-        }
+    fn subject(&mut self, wanted: &[(Oid<'static>, String)], key: &SubjectKey) {
         let subject = self.certificate.subject();
         let found: Vec<_> = subject
             .iter_attributes()
@@ -246,8 +294,13 @@ impl Lint<'_> {
         if ocsp_uri.is_some() {
             wanted.push((oid::OID_PKIX_AUTHORITY_INFO_ACCESS, false));
         }
+        self.exactly(&wanted);
+        self.locations(crl_uri, ocsp_uri);
+    }
+
+    fn exactly(&mut self, wanted: &[(Oid<'static>, bool)]) {
         let extensions = self.certificate.extensions();
-        for (id, critical) in &wanted {
+        for (id, critical) in wanted {
             let found: Vec<&X509Extension<'_>> = extensions
                 .iter()
                 .filter(|extension| extension.oid == *id)
@@ -271,6 +324,9 @@ impl Lint<'_> {
                 format!("extension {} has no place in this profile", extension.oid)
             });
         }
+    }
+
+    fn locations(&mut self, crl_uri: Option<String>, ocsp_uri: Option<&str>) {
         if let Some(crl_uri) = crl_uri {
             let holds = self.find(|extension| match extension {
                 ParsedExtension::CRLDistributionPoints(points) => match points.points.as_slice() {
@@ -344,7 +400,7 @@ impl Lint<'_> {
     }
 
     /// Good for what the profile says and for nothing else; never a CA.
-    fn usages(&mut self, profile: &Profile) {
+    fn usages<'o>(&mut self, wanted: impl Iterator<Item = &'o [u64]>) {
         let constraints = self.certificate.basic_constraints().ok().flatten();
         let leaf =
             constraints.is_some_and(|c| !c.value.ca && c.value.path_len_constraint.is_none());
@@ -359,11 +415,9 @@ impl Lint<'_> {
         self.want("key-usage", flags == Some(1), || {
             format!("key usage bits {flags:?}; digitalSignature alone is right")
         });
-        let wanted: BTreeSet<String> = profile
-            .usages()
-            .iter()
-            .map(|usage| {
-                let parts: Vec<String> = usage.oid().iter().map(u64::to_string).collect();
+        let wanted: BTreeSet<String> = wanted
+            .map(|id| {
+                let parts: Vec<String> = id.iter().map(u64::to_string).collect();
                 parts.join(".")
             })
             .collect();

@@ -3,6 +3,7 @@
 //!
 //! It must not be used by anything that serves; nothing here decides.
 
+pub mod authority;
 pub mod lab;
 pub mod revoke;
 pub mod throughput;

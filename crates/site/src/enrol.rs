@@ -211,12 +211,20 @@ pub(crate) async fn connect(
 
 /// Reads what [`enrol`] wrote, and checks that it fits together.
 pub(crate) fn credentials(config: &Config) -> Result<Credentials, EnrolError> {
-    let certificate = config.state(CERTIFICATE);
+    credentials_at(config, &config.state(KEY), &config.state(CERTIFICATE))
+}
+
+/// The same of another pair.
+pub(crate) fn credentials_at(
+    config: &Config,
+    key: &Path,
+    certificate: &Path,
+) -> Result<Credentials, EnrolError> {
     let chain = read(
-        &certificate,
+        certificate,
         "this device is not enrolled; run `iryonet site enrol` with the code from the center",
     )?;
-    let (identity, participant, not_after) = own(&chain, &config.state(KEY), &certificate)?;
+    let (identity, participant, not_after) = own(&chain, key, certificate)?;
     Ok(Credentials {
         identity,
         roots: roots(&config.root_certificate)?,

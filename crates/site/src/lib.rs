@@ -8,6 +8,7 @@ pub mod attach;
 pub mod config;
 pub mod enrol;
 pub mod network;
+mod renew;
 pub mod run;
 pub mod status;
 

@@ -4,11 +4,16 @@
 //! minute; a refusal that somebody has to lift, more slowly still, and at once
 //! when this device gets a new certificate. Until the lease is over, a lost
 //! connection leaves the way to the network open, as the gateway does.
+//!
+//! The certificate renews itself ([`crate::renew`]). With the new one the agent
+//! attaches again at once, within the lease that the old one still holds, and
+//! goes back to the old one when the new one is not taken yet.
 
 use crate::attach::{End, Holder, Terms, converse};
 use crate::config::Config;
 use crate::enrol::{self, Credentials, EnrolError, LineError, credentials, known_network};
 use crate::network::{Bound, SiteNetwork};
+use crate::renew::{self, Schedule};
 use crate::status::{self, Running, State, Status, StatusError};
 use iryonet_agent::backoff::Backoff;
 use iryonet_agent::chain;
@@ -21,13 +26,19 @@ use iryonet_tls::{
     client_config,
 };
 use iryonet_wire::attach::Refusal;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
+use tokio::sync::Notify;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 /// How often a waiting agent looks whether it got a new certificate.
 const LOOK: Duration = Duration::from_millis(500);
+/// How often the certificate's life is looked at, and how often a renewed one
+/// that was not taken yet is tried again.
+const RENEWAL_LOOK: Duration = Duration::from_secs(600);
+const TRY_RENEWED: Duration = Duration::from_secs(600);
 const FIRST: Duration = Duration::from_millis(200);
 const LONGEST: Duration = Duration::from_secs(30);
 /// At most, while the last lease still runs.
@@ -86,7 +97,8 @@ pub async fn run(
     let stop = CancellationToken::new();
     let netlink = Netlink::open()?;
     if once {
-        let attempt = attempt(&config, &netlink, &Nothing, &stop, true);
+        let present = credentials(&config);
+        let attempt = attempt(&config, &netlink, &Nothing, &stop, present, true);
         return tokio::select! {
             () = shutdown => Ok(()),
             trouble = attempt => match trouble {
@@ -97,6 +109,7 @@ pub async fn run(
     }
     files::private_directory(&config.state_dir)?;
     let _running = Running::claim(&config)?;
+    renew::finish_switch(&config)?;
     // Said at the start, where a person is looking.
     let own = credentials(&config)?;
     if own.not_after <= clock::wall() {
@@ -111,16 +124,18 @@ pub async fn run(
             network,
             status: Mutex::new(Status::new(State::Connecting, clock::wall())),
             lease_end: Mutex::new(None),
+            with_renewed: AtomicBool::new(false),
             config: config.clone(),
         },
         config,
         netlink,
         stop: stop.clone(),
+        renewed: Notify::new(),
     };
     agent
         .site
         .tell(|status, _| status.certificate_not_after = Some(own.not_after));
-    let work = agent.follow();
+    let work = async { tokio::join!(agent.follow(), agent.renew()).0 };
     tokio::pin!(work);
     tokio::select! {
         () = &mut work => {}
@@ -150,6 +165,8 @@ struct Agent {
     config: Config,
     netlink: Netlink,
     stop: CancellationToken,
+    /// A renewed certificate waits: attach with it.
+    renewed: Notify,
 }
 
 /// The site's network and its status: what a binding changes here.
@@ -158,6 +175,8 @@ struct Site {
     status: Mutex<Status>,
     /// Until when the way to the network stays open without a renewal.
     lease_end: Mutex<Option<Instant>>,
+    /// The attempt under way is made with the renewed certificate.
+    with_renewed: AtomicBool,
     config: Config,
 }
 
@@ -182,6 +201,32 @@ impl Site {
     fn is_news(&self, word: &str) -> bool {
         let status = self.status.lock().unwrap_or_else(PoisonError::into_inner);
         status.reason.as_deref() != Some(word)
+    }
+
+    fn tries_renewed(&self, renewed: bool) {
+        self.with_renewed.store(renewed, Ordering::Relaxed);
+    }
+
+    /// Attached: what was renewed has proved itself, and is the present one now.
+    fn switch_if_renewed(&self) {
+        if !self.with_renewed.swap(false, Ordering::Relaxed) {
+            return;
+        }
+        match renew::switch(&self.config) {
+            Ok(()) => {
+                let own = credentials(&self.config).ok();
+                self.tell(|status, _| {
+                    status.renewed_waits = false;
+                    if let Some(own) = own {
+                        status.certificate_not_after = Some(own.not_after);
+                    }
+                });
+            }
+            Err(error) => tracing::error!(
+                error = chain(&error),
+                "the renewed certificate could not take its place; it is tried again at the next attachment"
+            ),
+        }
     }
 
     fn holds_until(&self, until: Option<Instant>) {
@@ -223,6 +268,7 @@ impl Holder for Site {
             .await
             .map_err(|error| chain(&error))?;
         self.holds_until(Some(until));
+        self.switch_if_renewed();
         tracing::info!(
             participant = %terms.participant, gateway = %terms.gateway, %prefix,
             "attached / ゲートウェイに接続しました"
@@ -248,9 +294,25 @@ impl Agent {
     async fn follow(&self) {
         let mut quick = Backoff::new(FIRST, LONGEST);
         let mut slow = Backoff::new(SLOW_FIRST, SLOW_LONGEST);
+        let mut renewed_first = true;
         loop {
             let seen = self.certificate_time();
-            let outcome = attempt(&self.config, &self.netlink, &self.site, &self.stop, false).await;
+            let waiting = renewed_first
+                .then(|| renew::waiting(&self.config))
+                .flatten();
+            let renewed = waiting.is_some();
+            let own = waiting.map_or_else(|| credentials(&self.config), Ok);
+            self.site.tries_renewed(renewed);
+            let outcome = tokio::select! {
+                outcome = attempt(&self.config, &self.netlink, &self.site, &self.stop, own, false) => outcome,
+                // Dropped without a goodbye: the binding stays for its lease,
+                // and the next attachment takes it over.
+                () = self.renewed.notified() => {
+                    self.site.tell(|status, now| status.become_state(State::Reconnecting, now));
+                    renewed_first = true;
+                    continue;
+                }
+            };
             if self.stop.is_cancelled() {
                 return;
             }
@@ -258,10 +320,81 @@ impl Agent {
                 // It had been attached: whatever came now is the first of its kind.
                 quick.succeeded();
                 slow.succeeded();
+            } else if renewed {
+                // Not taken yet, or not at all: the present one still is. The
+                // next certificate is tried again when the renewal looks again.
+                tracing::warn!(
+                    "the renewed certificate was not attached with; the present one is used on"
+                );
+                renewed_first = false;
+                continue;
             }
+            renewed_first = true;
             let wait = self.after(&outcome, &mut quick, &mut slow).await;
             if self.pause(wait, seen).await {
                 return;
+            }
+        }
+    }
+
+    /// Renews the certificate when it is due, until the agent stops.
+    async fn renew(&self) {
+        let mut schedule = Schedule::new(rand::random());
+        loop {
+            let wait = self.renew_if_due(&mut schedule).await;
+            tokio::select! {
+                () = self.stop.cancelled() => return,
+                () = tokio::time::sleep(wait) => {}
+            }
+        }
+    }
+
+    /// How long until there is something to do again.
+    async fn renew_if_due(&self, schedule: &mut Schedule) -> Duration {
+        let now = clock::wall();
+        if renew::waiting(&self.config).is_some() {
+            self.renewed.notify_one();
+            return TRY_RENEWED;
+        }
+        let life = credentials(&self.config)
+            .ok()
+            .and_then(|own| own.identity.validity().ok());
+        let Some(life) = life else {
+            // The attaching half says what is wrong with them.
+            return RENEWAL_LOOK;
+        };
+        let due = schedule.due(life);
+        if now < due {
+            self.site.tell(|status, _| status.renewal_due = Some(due));
+            return Duration::from_millis(due.since_ms(now)).min(RENEWAL_LOOK);
+        }
+        match renew::renew(&self.config, &self.netlink).await {
+            Ok(not_after) => {
+                tracing::info!(
+                    not_after = not_after.0,
+                    "the certificate was renewed / 証明書を更新しました"
+                );
+                schedule.succeeded();
+                self.site.tell(|status, _| {
+                    status.renewal_trouble = None;
+                    status.renewal_due = None;
+                    status.renewed_waits = true;
+                });
+                self.renewed.notify_one();
+                TRY_RENEWED
+            }
+            Err(error) => {
+                let again = schedule.failed(now, rand::random());
+                tracing::warn!(
+                    error = chain(&error),
+                    again = again.0,
+                    "the certificate could not be renewed yet / 証明書の更新ができませんでした"
+                );
+                self.site.tell(|status, _| {
+                    status.renewal_trouble = Some(chain(&error));
+                    status.renewal_due = Some(again);
+                });
+                Duration::from_millis(again.since_ms(now))
             }
         }
     }
@@ -360,11 +493,12 @@ async fn attempt<H: Holder>(
     netlink: &Netlink,
     holder: &H,
     stop: &CancellationToken,
+    own: Result<Credentials, EnrolError>,
     once: bool,
 ) -> Outcome {
     tokio::select! {
         () = stop.cancelled() => Outcome::Ended(End::Stopped),
-        outcome = try_to_attach(config, netlink, holder, stop, once) => outcome,
+        outcome = try_to_attach(config, netlink, holder, stop, own, once) => outcome,
     }
 }
 
@@ -373,6 +507,7 @@ async fn try_to_attach<H: Holder>(
     netlink: &Netlink,
     holder: &H,
     stop: &CancellationToken,
+    own: Result<Credentials, EnrolError>,
     once: bool,
 ) -> Outcome {
     let Credentials {
@@ -380,7 +515,7 @@ async fn try_to_attach<H: Holder>(
         roots,
         participant,
         ..
-    } = match credentials(config) {
+    } = match own {
         Ok(credentials) => credentials,
         Err(error) => return Outcome::Credentials(error),
     };

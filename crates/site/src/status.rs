@@ -62,6 +62,15 @@ pub struct Status {
     pub certificate_not_after: Option<UnixMillis>,
     /// When the next attempt is made.
     pub next_attempt: Option<UnixMillis>,
+    /// When the certificate is renewed, or the renewal tried again.
+    #[serde(default)]
+    pub renewal_due: Option<UnixMillis>,
+    /// Why the last renewal failed; none when it did not.
+    #[serde(default)]
+    pub renewal_trouble: Option<String>,
+    /// A renewed certificate waits for the next attachment.
+    #[serde(default)]
+    pub renewed_waits: bool,
 }
 
 /// Why there is no status.
@@ -111,6 +120,9 @@ impl Status {
             gateway: None,
             certificate_not_after: None,
             next_attempt: None,
+            renewal_due: None,
+            renewal_trouble: None,
+            renewed_waits: false,
         }
     }
 

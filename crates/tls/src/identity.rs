@@ -5,6 +5,7 @@ use crate::error::{ConfigError, Refusal};
 use crate::profile::Profile;
 use crate::proof::{PeerProof, Role, parse};
 use crate::strength;
+use iryonet_domain::UnixMillis;
 use rustls::DistinguishedName;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, TrustAnchor};
@@ -47,6 +48,21 @@ impl LocalIdentity {
         read(Role::Client)
             .or_else(|_| read(Role::Server))
             .map_err(ConfigError::OwnCertificate)
+    }
+
+    /// From when until when our certificate is valid.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn validity(&self) -> Result<(UnixMillis, UnixMillis), ConfigError> {
+        let parsed = parse(self.leaf()).map_err(ConfigError::OwnCertificate)?;
+        let ms =
+            |seconds: i64| UnixMillis(u64::try_from(seconds).unwrap_or(0).saturating_mul(1_000));
+        let validity = parsed.validity();
+        Ok((
+            ms(validity.not_before.timestamp()),
+            ms(validity.not_after.timestamp()),
+        ))
     }
 
     fn leaf(&self) -> &[u8] {

@@ -37,6 +37,7 @@ pub use identity::{LocalIdentity, TrustRoots};
 pub use profile::Profile;
 pub use proof::PeerProof;
 pub use server::{
-    Acceptor, ClientPolicy, ClientTrust, EnrolmentAcceptor, enrolment_server_config, server_config,
+    Acceptor, ClientPolicy, ClientTrust, EnrolmentAcceptor, OpenAcceptor, enrolment_server_config,
+    open_server_config, server_config,
 };
 pub use stream::{HandshakeLimits, TlsStream};

@@ -30,6 +30,11 @@ impl ClientPolicy {
         participants: true,
         gateways: false,
     };
+    /// Either: who may renew a certificate at the center's public door.
+    pub const HOLDERS: Self = Self {
+        participants: true,
+        gateways: true,
+    };
     /// Gateways alone: the center's policy feed.
     pub const GATEWAYS: Self = Self {
         participants: false,
@@ -74,6 +79,26 @@ pub struct Acceptor(TlsAcceptor);
 /// center's public door, where an applicant has none yet.
 #[derive(Clone)]
 pub struct EnrolmentAcceptor(TlsAcceptor);
+
+/// A server's end of TLS for a door where some have a certificate and others
+/// do not have one yet: the center's public one. Whoever shows none comes in as
+/// nobody; whoever shows one has proved it, or is turned away.
+#[derive(Clone)]
+pub struct OpenAcceptor(TlsAcceptor);
+
+/// Sets up a server that asks for a client certificate and does not insist.
+///
+/// # Errors
+/// When our own certificate is unfit for a server or does not match its key.
+pub fn open_server_config(
+    profile: Profile,
+    identity: &LocalIdentity,
+    trust: ClientTrust,
+    clock: Clock,
+) -> Result<OpenAcceptor, ConfigError> {
+    let verifier = Verifier::new(profile, trust.roots, Wanted::PerhapsClients(trust.policy));
+    build(profile, identity, Arc::new(verifier), clock).map(OpenAcceptor)
+}
 
 /// Sets up a server that demands client certificates.
 ///
@@ -167,6 +192,40 @@ impl EnrolmentAcceptor {
         let stream = Limited::new(stream, limits.octets);
         let accept = self.0.accept(stream).into_fallible();
         Ok(TlsStream::established(within(limits, accept).await?))
+    }
+}
+
+impl OpenAcceptor {
+    /// Ends TLS on `stream` and tells whom the client proved to be, if it
+    /// showed a certificate. Ask the registry's state about a proof before
+    /// anything else.
+    ///
+    /// # Errors
+    /// See [`crate::Reason`].
+    pub async fn accept<S>(
+        &self,
+        stream: S,
+        limits: &HandshakeLimits,
+    ) -> Result<(TlsStream<S>, Option<PeerProof>), HandshakeError>
+    where
+        S: AsyncRead + AsyncWrite + Unpin,
+    {
+        let stream = Limited::new(stream, limits.octets);
+        let accept = self.0.accept(stream).into_fallible();
+        let stream = TlsStream::established(within(limits, accept).await?);
+        let proof = match stream.peer_leaf() {
+            Some(leaf) => {
+                Some(PeerProof::read(leaf, Role::Client).map_err(HandshakeError::refused)?)
+            }
+            None => None,
+        };
+        Ok((stream, proof))
+    }
+}
+
+impl std::fmt::Debug for OpenAcceptor {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("OpenAcceptor")
     }
 }
 

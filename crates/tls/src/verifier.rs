@@ -28,6 +28,8 @@ const INTERMEDIATES_LIMIT: usize = 3;
 #[derive(Debug)]
 pub(crate) enum Wanted {
     Clients(ClientPolicy),
+    /// Clients that may show a certificate; one that is shown has to be good.
+    PerhapsClients(ClientPolicy),
     Server(Expect),
 }
 
@@ -64,7 +66,9 @@ impl Verifier {
             strength::check(&parse(certificate)?)?;
         }
         let (role, usage) = match self.wanted {
-            Wanted::Clients(_) => (Role::Client, KeyUsage::client_auth()),
+            Wanted::Clients(_) | Wanted::PerhapsClients(_) => {
+                (Role::Client, KeyUsage::client_auth())
+            }
             Wanted::Server(_) => (Role::Server, KeyUsage::server_auth()),
         };
         EndEntityCert::try_from(leaf)
@@ -85,7 +89,9 @@ impl Verifier {
         let proof = PeerProof::read(leaf, role)?;
         let found = &proof.identity;
         let (holds, wanted) = match &self.wanted {
-            Wanted::Clients(policy) => (policy.admits(found), policy.to_string()),
+            Wanted::Clients(policy) | Wanted::PerhapsClients(policy) => {
+                (policy.admits(found), policy.to_string())
+            }
             Wanted::Server(expect) => (expect.is_met_by(found), expect.to_string()),
         };
         if holds {
@@ -138,7 +144,7 @@ fn no_tls13() -> Result<HandshakeSignatureValid, Error> {
 
 impl ClientCertVerifier for Verifier {
     fn client_auth_mandatory(&self) -> bool {
-        true
+        !matches!(self.wanted, Wanted::PerhapsClients(_))
     }
 
     fn root_hint_subjects(&self) -> &[DistinguishedName] {

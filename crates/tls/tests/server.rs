@@ -13,7 +13,7 @@ use common::{DAY_MS, Net, Pair, center, device, gateway, limits, openssl, run, t
 use iryonet_domain::{DeviceId, Fingerprint, Identity, ParticipantNumber, UnixMillis};
 use iryonet_tls::{
     Acceptor, ClientPolicy, ClientTrust, Clock, HandshakeError, HandshakeLimits, LocalIdentity,
-    PeerProof, Profile, Reason, enrolment_server_config, server_config,
+    PeerProof, Profile, Reason, enrolment_server_config, open_server_config, server_config,
 };
 use rcgen::{ExtendedKeyUsagePurpose, KeyPair};
 use std::time::Duration;
@@ -581,4 +581,61 @@ fn each_reason_has_a_word_of_its_own_for_the_counters() {
             .iter()
             .all(|word| word.bytes().all(|b| b.is_ascii_lowercase() || b == b'-'))
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_open_door_lets_nobody_in_as_nobody_and_a_false_somebody_not_at_all() {
+    let mut net = Net::new();
+    let own = net.issue("center", &center());
+    let holder = net.issue("device", &device());
+    let gateway = net.issue("gateway", &gateway());
+    let (key, then) = (
+        KeyPair::generate().unwrap(),
+        UnixMillis(net.now.0 - 9 * DAY_MS),
+    );
+    let run_out = net.issue_with("old", &device(), &key, then, DAY_MS);
+    let foreign = Net::new().issue("foreign", &device());
+    let trust = ClientTrust {
+        roots: net.roots(),
+        policy: ClientPolicy::HOLDERS,
+    };
+    let acceptor =
+        open_server_config(Profile::default(), &own.local(), trust, Clock::system()).unwrap();
+    let visit = async |who: Option<&Pair>| {
+        let (ours, theirs) = tokio::io::duplex(64 << 10);
+        let connector = match who {
+            None => iryonet_tls::enrolment_client_config(
+                Profile::default(),
+                net.roots(),
+                iryonet_tls::Expect::Center(None),
+                Clock::system(),
+            ),
+            Some(who) => iryonet_tls::client_config(
+                Profile::default(),
+                &who.local(),
+                net.roots(),
+                iryonet_tls::Expect::Center(None),
+                Clock::system(),
+            ),
+        };
+        let (client, server, connector) = (limits(), limits(), connector.unwrap());
+        let (accepted, _) = tokio::join!(
+            acceptor.accept(theirs, &server),
+            connector.connect(ours, &client)
+        );
+        accepted.map(|(_, proof)| proof.map(|proof| proof.identity.to_string()))
+    };
+    assert_eq!(visit(None).await.unwrap(), None);
+    let name = |text: &str| Some(text.to_owned());
+    assert_eq!(
+        visit(Some(&holder)).await.unwrap(),
+        name("iryonet:participant:70001:device:1")
+    );
+    assert_eq!(
+        visit(Some(&gateway)).await.unwrap(),
+        name("iryonet:gateway:gw-east-1")
+    );
+    for false_one in [&run_out, &foreign] {
+        assert!(visit(Some(false_one)).await.is_err());
+    }
 }

@@ -103,6 +103,7 @@ pub(crate) fn fill(region: &Region, options: &Options) -> Result<Country, Revoke
                     port: PORT,
                 }],
                 eligible: vec![],
+                offer: iryonet_registry::Offer::default(),
             },
         )?;
         service = events.iter().find_map(|event| match event {
