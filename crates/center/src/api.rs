@@ -1,13 +1,13 @@
-//! The three listeners' routers, and their one description.
+//! The listeners' routers, and their one description.
 
 use crate::http::actor::Acting;
 use crate::http::serve::OperatorPeer;
 use crate::state::Center;
-use crate::{device, operator, public};
+use crate::{device, operator, people, public};
 use axum::Router;
 use axum::extract::{Extension, Request};
 use axum::http::Method;
-use axum::middleware::{Next, from_fn};
+use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::Response;
 use std::sync::Arc;
 use utoipa::openapi::{InfoBuilder, LicenseBuilder, OpenApi, OpenApiBuilder};
@@ -15,7 +15,9 @@ use utoipa::openapi::{InfoBuilder, LicenseBuilder, OpenApi, OpenApiBuilder};
 /// The routers, one per listener.
 pub(crate) struct Routers {
     pub(crate) operator: Router<Arc<Center>>,
+    pub(crate) people: Router<Arc<Center>>,
     pub(crate) public: Router<Arc<Center>>,
+    pub(crate) status: Router<Arc<Center>>,
     pub(crate) device: Router<Arc<Center>>,
 }
 
@@ -23,7 +25,10 @@ pub(crate) struct Routers {
 /// the other does not.
 pub(crate) fn make() -> (Routers, OpenApi) {
     let (operator, operator_api) = operator::routes().split_for_parts();
+    let (people, people_api) = people::routes().split_for_parts();
     let (public, public_api) = public::routes().split_for_parts();
+    // A part of the public one's description.
+    let (status, _) = public::status_routes().split_for_parts();
     let (device, device_api) = device::routes().split_for_parts();
     let mut api = OpenApiBuilder::new()
         .info(
@@ -31,7 +36,7 @@ pub(crate) fn make() -> (Routers, OpenApi) {
                 .title("iryonet center")
                 .version(env!("CARGO_PKG_VERSION"))
                 .description(Some(
-                    "Three listeners: the operators' Unix socket (everything but the tags public and feed), the public one (TLS without client certificate: tag public), and the gateways' one (mutual TLS: tag feed). Every refusal is application/problem+json in English and Japanese.",
+                    "Four ways in: the people's listener (TLS and a session: everything but the tags public and feed), the break-glass socket (the same but for the tag people, with the header Iryonet-Actor), the public listener (TLS; a client certificate is asked for and only simplereenroll looks at it: tag public), and the gateways' one (mutual TLS: tag feed). Every refusal is application/problem+json in English and Japanese.",
                 ))
                 .license(Some(
                     LicenseBuilder::new()
@@ -42,15 +47,26 @@ pub(crate) fn make() -> (Routers, OpenApi) {
                 .build(),
         )
         .build();
-    for part in [operator_api, public_api, device_api] {
+    for part in [operator_api, people_api, public_api, device_api] {
         api.merge(part);
     }
     let routers = Routers {
+        people: operator.clone().merge(people).layer(from_fn(log_acts)),
         operator: operator.layer(from_fn(log_acts)),
         public,
+        status,
         device,
     };
     (routers, api)
+}
+
+impl Routers {
+    /// The people's paths behind their gate.
+    pub(crate) fn people_of(&self, center: &Arc<Center>) -> Router<Arc<Center>> {
+        self.people
+            .clone()
+            .layer(from_fn_with_state(Arc::clone(center), people::gate::gate))
+    }
 }
 
 /// Who was at the socket when something was asked to be done: the actor is what

@@ -63,7 +63,11 @@ pub(crate) fn ensure(
             id: config.name.clone(),
             names: ServerNames {
                 dns: vec![config.name.as_str().to_owned()],
-                addresses: addresses([config.public_listen, config.device_listen]),
+                addresses: addresses(
+                    [config.public_listen, config.device_listen]
+                        .into_iter()
+                        .chain(config.staff_listen),
+                ),
             },
         },
         &csr,
@@ -110,9 +114,8 @@ fn present(config: &Config, now: UnixMillis) -> Option<LocalIdentity> {
         .then_some(identity)
 }
 
-fn addresses(listeners: [SocketAddr; 2]) -> Vec<std::net::IpAddr> {
+fn addresses(listeners: impl Iterator<Item = SocketAddr>) -> Vec<std::net::IpAddr> {
     let mut addresses: Vec<_> = listeners
-        .into_iter()
         .map(|listener| listener.ip())
         .filter(|address| !address.is_unspecified())
         .collect();

@@ -9,15 +9,19 @@ use iryonet_domain::Actor;
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncWrite};
 
 /// The header that says in whose name an act is done.
 pub const ACTOR_HEADER: &str = "iryonet-actor";
+
+/// The header that proves that an act with a cookie comes from our own page.
+pub const PAGE_HEADER: &str = "iryonet-page";
 
 /// Largest answer taken from the center, in bytes. A page of any list is less.
 const ANSWER_MAX_BYTES: usize = 16 << 20;
 
 /// How long one request may take. A long answer is a sick center.
-const REQUEST_MAX: Duration = Duration::from_secs(60);
+pub(crate) const REQUEST_MAX: Duration = Duration::from_secs(60);
 
 /// Why a request brought nothing.
 #[derive(Debug, thiserror::Error)]
@@ -33,6 +37,17 @@ pub enum ClientError {
         #[source]
         source: std::io::Error,
     },
+    /// The people's listener is not there, or is another's.
+    #[error("the center at {center} cannot be reached: {why}")]
+    Reach {
+        /// Host and port.
+        center: String,
+        /// What went wrong.
+        why: String,
+    },
+    /// Not where a people's listener can be.
+    #[error("{0:?} is no people's listener; write it as https://center.example:8445")]
+    Url(String),
     /// The request itself cannot be put into HTTP.
     #[error("{what:?} cannot stand in a request to the center")]
     Request {
@@ -125,53 +140,71 @@ impl OperatorClient {
         actor: Option<&Actor>,
         body: Option<&Value>,
     ) -> Result<Value, ClientError> {
-        let mut request = hyper::Request::builder()
-            .method(method)
-            .uri(path)
-            .header(header::HOST, "center")
-            .header(header::CONNECTION, "close");
-        if let Some(actor) = actor {
-            // A name may be in any script; a header carries ASCII.
-            request = request.header(ACTOR_HEADER, percent_encode(&actor.to_string()));
-        }
-        if body.is_some() {
-            request = request.header(header::CONTENT_TYPE, "application/json");
-        }
-        let bytes = body.map(Value::to_string).unwrap_or_default();
-        let request = request
-            .body(Full::new(Bytes::from(bytes)))
-            .map_err(|source| ClientError::Request {
-                what: format!("{method} {path}"),
-                source,
-            })?;
-
+        // A name may be in any script; a header carries ASCII.
+        let actor = actor.map(|actor| percent_encode(&actor.to_string()));
+        let headers: Vec<(&str, &str)> = actor
+            .iter()
+            .map(|actor| (ACTOR_HEADER, actor.as_str()))
+            .collect();
         let stream = tokio::net::UnixStream::connect(&self.socket)
             .await
             .map_err(|source| ClientError::Connect {
                 socket: self.socket.clone(),
                 source,
             })?;
-        let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
+        exchange(stream, method, path, &headers, body).await
+    }
+}
+
+/// One request over a stream that is open, and its answer.
+pub(crate) async fn exchange<S>(
+    stream: S,
+    method: &str,
+    path: &str,
+    headers: &[(&str, &str)],
+    body: Option<&Value>,
+) -> Result<Value, ClientError>
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let mut request = hyper::Request::builder()
+        .method(method)
+        .uri(path)
+        .header(header::HOST, "center")
+        .header(header::CONNECTION, "close");
+    for (name, value) in headers {
+        request = request.header(*name, *value);
+    }
+    if body.is_some() {
+        request = request.header(header::CONTENT_TYPE, "application/json");
+    }
+    let bytes = body.map(Value::to_string).unwrap_or_default();
+    let request = request
+        .body(Full::new(Bytes::from(bytes)))
+        .map_err(|source| ClientError::Request {
+            what: format!("{method} {path}"),
+            source,
+        })?;
+    let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
+        .await
+        .map_err(|error| ClientError::Broken(error.into()))?;
+    let driver = tokio::spawn(connection);
+    let answer = async {
+        let response = sender
+            .send_request(request)
             .await
             .map_err(|error| ClientError::Broken(error.into()))?;
-        let driver = tokio::spawn(connection);
-        let answer = async {
-            let response = sender
-                .send_request(request)
-                .await
-                .map_err(|error| ClientError::Broken(error.into()))?;
-            let status = response.status();
-            let body = Limited::new(response.into_body(), ANSWER_MAX_BYTES)
-                .collect()
-                .await
-                .map_err(ClientError::Broken)?
-                .to_bytes();
-            read_answer(status, &body)
-        }
-        .await;
-        driver.abort();
-        answer
+        let status = response.status();
+        let body = Limited::new(response.into_body(), ANSWER_MAX_BYTES)
+            .collect()
+            .await
+            .map_err(ClientError::Broken)?
+            .to_bytes();
+        read_answer(status, &body)
     }
+    .await;
+    driver.abort();
+    answer
 }
 
 fn read_answer(status: hyper::StatusCode, body: &[u8]) -> Result<Value, ClientError> {

@@ -2,6 +2,7 @@
 //! not know what is done with any of it.
 
 use iryonet_domain::{GatewayId, NetworkPrefix};
+use iryonet_registry::recheck::RecheckLimits;
 use serde::Deserialize;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -17,11 +18,16 @@ pub struct Config {
     pub name: GatewayId,
     /// The network's prefix. Fixed at `init`; another one is refused later.
     pub network: NetworkPrefix,
-    /// Holds `registry.sqlite`, `policy.key`, `center.key`, `center.pem`.
+    /// Holds `registry.sqlite`, `policy.key`, `people.key`, `center.key`, `center.pem`.
     pub data_dir: PathBuf,
-    /// Holds `issuing.pem` and `issuing.key`.
+    /// The issuing CA: `issuing.pem`, `issuing-key.toml` and, unless a token
+    /// holds it, `issuing.key`.
     pub issuing_dir: PathBuf,
-    /// The root certificate, PEM.
+    /// Older issuing CAs, newest first, whose certificates are still in use:
+    /// they list and answer for what they issued. At most 7.
+    #[serde(default)]
+    pub older_issuing_dirs: Vec<PathBuf>,
+    /// The root certificate, PEM; several while a root is rolled over.
     pub root_certificate: PathBuf,
     /// Unix socket of the operators' listener, made with mode 0600.
     pub operator_socket: PathBuf,
@@ -29,6 +35,34 @@ pub struct Config {
     pub public_listen: SocketAddr,
     /// Mutual TLS, gateways only: the policy feed.
     pub device_listen: SocketAddr,
+    /// HTTP without TLS, for what is signed itself: CA certificates, revocation
+    /// lists, OCSP. Not open unless it is set.
+    pub status_listen: Option<SocketAddr>,
+    /// Where certificates say that their revocation list is: an `http://` URI;
+    /// `{issuer}` and `{shard}` are filled in, as in
+    /// `http://status.example.jp/v1/crl/{issuer}/{shard}`.
+    pub crl_uri: Option<String>,
+    /// Where certificates say that the OCSP responder is, as
+    /// `http://status.example.jp/v1/ocsp`.
+    pub ocsp_uri: Option<String>,
+    /// Among how many revocation lists an issuing CA's certificates are divided.
+    /// A certificate stays in its shard for life: it may grow, and must not
+    /// shrink while certificates of the higher shards are in use.
+    #[serde(default = "one")]
+    pub crl_shards: u16,
+    /// From an OCSP answer until its nextUpdate, in seconds.
+    #[serde(default = "ocsp_validity_s")]
+    pub ocsp_validity_s: u64,
+    /// Which keys devices and gateways may have.
+    #[serde(default)]
+    pub leaf_keys: LeafKeySettings,
+    /// TLS, officers and staff: acts and questions in a session. Without it,
+    /// people act at the socket only.
+    #[serde(default)]
+    pub staff_listen: Option<SocketAddr>,
+    /// How people's sessions live.
+    #[serde(default)]
+    pub people: PeopleConfig,
     /// How long a gateway may go on without the center, in seconds.
     #[serde(default = "day_s")]
     pub snapshot_validity_s: u64,
@@ -45,6 +79,119 @@ pub struct Config {
     /// Enrolment requests at once from one peer.
     #[serde(default = "enrol_burst")]
     pub enrol_burst: u32,
+    /// Is everybody looked at once a day (日次再確認)?
+    #[serde(default = "yes")]
+    pub daily_recheck: bool,
+    /// How long a participant that the re-check found invalid is on hold before
+    /// it is closed, in days.
+    #[serde(default = "hold_days")]
+    pub recheck_hold_days: u16,
+    /// More newly invalid participants than this within an hour stop the
+    /// re-check until a person has looked.
+    #[serde(default = "alert_count")]
+    pub recheck_alert_count: u32,
+    /// More than so many per cent of those looked at within an hour stop it too,
+    /// unless they are three or fewer.
+    #[serde(default = "alert_percent")]
+    pub recheck_alert_percent: u8,
+    /// How many days before its end the sides of an agreement are told of it.
+    #[serde(default = "notice_days")]
+    pub notice_days: u16,
+}
+
+fn yes() -> bool {
+    true
+}
+
+fn hold_days() -> u16 {
+    RecheckLimits::default().hold_days
+}
+
+fn alert_count() -> u32 {
+    RecheckLimits::default().alert_count
+}
+
+fn alert_percent() -> u8 {
+    RecheckLimits::default().alert_percent
+}
+
+fn notice_days() -> u16 {
+    30
+}
+
+/// Which keys devices and gateways may have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct LeafKeySettings {
+    /// ECDSA P-256.
+    pub p256: bool,
+    /// ECDSA P-384.
+    pub p384: bool,
+    /// RSA from 2048 bits up to so many, at most 4096; 0 for none at all.
+    pub rsa_bits_max: u16,
+}
+
+impl Default for LeafKeySettings {
+    fn default() -> Self {
+        Self {
+            p256: true,
+            p384: true,
+            rsa_bits_max: 4_096,
+        }
+    }
+}
+
+impl From<LeafKeySettings> for iryonet_authority::LeafKeys {
+    fn from(settings: LeafKeySettings) -> Self {
+        Self {
+            p256: settings.p256,
+            p384: settings.p384,
+            rsa_bits_max: (settings.rsa_bits_max > 0).then_some(usize::from(settings.rsa_bits_max)),
+        }
+    }
+}
+
+fn one() -> u16 {
+    1
+}
+
+fn ocsp_validity_s() -> u64 {
+    300
+}
+
+/// `[people]`: how people's sessions live.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PeopleConfig {
+    /// As a browser writes where `staff_listen` is, as
+    /// `https://center.example:8445`. Acts from pages of another origin are
+    /// refused.
+    #[serde(default)]
+    pub origin: Option<String>,
+    /// After so many seconds without a request a session ends.
+    #[serde(default = "quarter_hour_s")]
+    pub idle_s: u64,
+    /// After so many seconds a session ends, used or not.
+    #[serde(default = "working_day_s")]
+    pub absolute_s: u64,
+}
+
+impl Default for PeopleConfig {
+    fn default() -> Self {
+        Self {
+            origin: None,
+            idle_s: quarter_hour_s(),
+            absolute_s: working_day_s(),
+        }
+    }
+}
+
+fn quarter_hour_s() -> u64 {
+    15 * 60
+}
+
+fn working_day_s() -> u64 {
+    10 * 60 * 60
 }
 
 fn day_s() -> u64 {
@@ -138,6 +285,9 @@ impl Config {
             ] {
                 *place = folder.join(&*place);
             }
+            for place in &mut config.older_issuing_dirs {
+                *place = folder.join(&*place);
+            }
         }
         Ok(config)
     }
@@ -170,10 +320,46 @@ impl Config {
             "60 (a minute) to 2592000 (30 days)",
         )?;
         range(
+            "older_issuing_dirs",
+            self.older_issuing_dirs.len() as u64,
+            self.older_issuing_dirs.len() <= crate::authorities::OLDER_MAX,
+            "at most 7 folders",
+        )?;
+        range(
+            "crl_shards",
+            u64::from(self.crl_shards),
+            (1..=iryonet_authority::issuing::SHARDS_MAX).contains(&self.crl_shards),
+            "1 to 4096",
+        )?;
+        range(
+            "ocsp_validity_s",
+            self.ocsp_validity_s,
+            (10..=7 * 86_400).contains(&self.ocsp_validity_s),
+            "10 to 604800 (7 days)",
+        )?;
+        range(
+            "leaf_keys.rsa_bits_max",
+            u64::from(self.leaf_keys.rsa_bits_max),
+            matches!(self.leaf_keys.rsa_bits_max, 0 | 2_048..=4_096),
+            "0 (no RSA), or 2048 to 4096",
+        )?;
+        range(
             "certificate_days",
             u64::from(self.certificate_days),
             (1..=730).contains(&self.certificate_days),
             "1 to 730 (two years)",
+        )?;
+        range(
+            "people.idle_s",
+            self.people.idle_s,
+            (60..=86_400).contains(&self.people.idle_s),
+            "60 (a minute) to 86400 (a day)",
+        )?;
+        range(
+            "people.absolute_s",
+            self.people.absolute_s,
+            (self.people.idle_s..=7 * 86_400).contains(&self.people.absolute_s),
+            "people.idle_s to 604800 (a week)",
         )?;
         range(
             "enrol_per_s",
@@ -186,7 +372,35 @@ impl Config {
             u64::from(self.enrol_burst),
             (1..=100_000).contains(&self.enrol_burst),
             "1 to 100000",
+        )?;
+        range(
+            "recheck_hold_days",
+            u64::from(self.recheck_hold_days),
+            (1..=30).contains(&self.recheck_hold_days),
+            "1 to 30",
+        )?;
+        range(
+            "recheck_alert_percent",
+            u64::from(self.recheck_alert_percent),
+            (1..=100).contains(&self.recheck_alert_percent),
+            "1 to 100",
+        )?;
+        range(
+            "notice_days",
+            u64::from(self.notice_days),
+            (1..=90).contains(&self.notice_days),
+            "1 to 90",
         )
+    }
+
+    /// How strict the daily re-check is.
+    #[must_use]
+    pub fn recheck_limits(&self) -> RecheckLimits {
+        RecheckLimits {
+            hold_days: self.recheck_hold_days,
+            alert_count: self.recheck_alert_count,
+            alert_percent: self.recheck_alert_percent,
+        }
     }
 
     /// The database.
@@ -199,6 +413,13 @@ impl Config {
     #[must_use]
     pub fn policy_key(&self) -> PathBuf {
         self.data_dir.join("policy.key")
+    }
+
+    /// The key under which people's credentials are sealed; the same for all
+    /// centers on one database.
+    #[must_use]
+    pub fn people_key(&self) -> PathBuf {
+        self.data_dir.join("people.key")
     }
 
     /// The key of the center's own listeners.

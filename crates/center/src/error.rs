@@ -23,9 +23,29 @@ pub enum CenterError {
         /// Setting.
         root_certificate: PathBuf,
     },
+    /// Two issuing CAs that cannot be told apart by their serial numbers.
+    #[error(
+        "the issuing CA in {} begins its serial numbers as another one does (the same key, or a rare coincidence); take it out of the settings, or make another", issuing_dir.display()
+    )]
+    SameIssuer {
+        /// Setting.
+        issuing_dir: PathBuf,
+    },
+    /// The writer's thread.
+    #[error("the system gives no thread for writing")]
+    Writer(#[source] std::io::Error),
     /// The policy key.
     #[error("the policy key cannot be used")]
     PolicyKey(#[from] iryonet_wire::signed::SignedError),
+    /// The key for credentials.
+    #[error("{} is no key for credentials: {source}; restore it, or every password has to be set anew", path.display())]
+    PeopleKey {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        #[source]
+        source: iryonet_people::vault::VaultError,
+    },
     /// The database.
     #[error("the database cannot be used")]
     Store(#[from] iryonet_store::StoreError),

@@ -1,11 +1,12 @@
 //! `iryonet center init`: the policy key, the database founded on its network,
 //! the listeners' certificate. Running it again keeps what is there.
 
+use crate::authorities::Authorities;
 use crate::certificate;
 use crate::clock;
 use crate::config::Config;
 use crate::error::CenterError;
-use iryonet_authority::{IssuingCa, files};
+use iryonet_authority::files;
 use iryonet_domain::{Actor, Role};
 use iryonet_store::SqliteStore;
 use iryonet_wire::signed::PolicySigner;
@@ -34,7 +35,7 @@ pub struct Initialised {
 /// network's, or the system refuses.
 pub fn init(config: &Config) -> Result<Initialised, CenterError> {
     files::make_directory(&config.data_dir)?;
-    let issuing = issuing(config)?;
+    let authorities = Authorities::load(config)?;
     let policy_key_made = !config.policy_key().exists();
     if policy_key_made {
         let pkcs8 = PolicySigner::generate_pkcs8()?;
@@ -42,9 +43,10 @@ pub fn init(config: &Config) -> Result<Initialised, CenterError> {
         files::write_new(&config.policy_key(), pem.as_bytes(), 0o600)?;
     }
     let signer = policy_signer(config)?;
+    crate::people::ensure_key(config)?;
     let store = SqliteStore::open(&config.database())?;
     iryonet_store::found(&store, config.network, &system_actor(config)?, clock::now())?;
-    let proof = certificate::ensure(config, &issuing, clock::now())?.proof()?;
+    let proof = certificate::ensure(config, authorities.current(), clock::now())?.proof()?;
     Ok(Initialised {
         center: config.name.to_string(),
         network: config.network.to_string(),
@@ -53,19 +55,6 @@ pub fn init(config: &Config) -> Result<Initialised, CenterError> {
         certificate: proof.fingerprint.to_string(),
         certificate_not_after: proof.not_after.0,
     })
-}
-
-/// The issuing CA, if it belongs to the root that everybody is given.
-pub(crate) fn issuing(config: &Config) -> Result<IssuingCa, CenterError> {
-    let issuing = IssuingCa::load(&config.issuing_dir)?;
-    let root = files::read_certificate(&config.root_certificate)?;
-    if root != *issuing.root_certificate() {
-        return Err(CenterError::OtherRoot {
-            issuing_dir: config.issuing_dir.clone(),
-            root_certificate: config.root_certificate.clone(),
-        });
-    }
-    Ok(issuing)
 }
 
 pub(crate) fn policy_signer(config: &Config) -> Result<PolicySigner, CenterError> {

@@ -1,9 +1,15 @@
 //! センター: the control plane.
 //!
-//! Three listeners that share nothing by accident:
-//! - the operators' (Unix socket): acts and questions, [`client`] speaks to it;
-//! - the public one (TLS without client certificate): enrolment, CA, CRL;
-//! - the gateways' (mutual TLS): the policy feed.
+//! Ways in that share nothing by accident:
+//! - the public one (TLS; a client certificate is not demanded, and good for
+//!   its own renewal alone): enrolment, EST, CA, revocation lists, OCSP;
+//! - the people's (TLS, and a session): officers and staff, acts and questions;
+//! - the gateways' (mutual TLS): the policy feed;
+//! - where it is set, one without TLS for what is signed itself: CA,
+//!   revocation lists, OCSP;
+//! - break-glass (Unix socket, 0600): the same acts and questions as the
+//!   people's, in the name that the person at the machine says. [`client`]
+//!   speaks to both.
 //!
 //! Every act is one transaction of the store, in the name of an actor that is
 //! never defaulted. From there is one path: the publisher reads the ledger's
@@ -14,7 +20,9 @@
 //! It must not know what a gateway does with its policy, nor how anything is
 //! kept on disk.
 
+pub mod access;
 mod api;
+mod authorities;
 mod certificate;
 pub mod client;
 mod clock;
@@ -23,17 +31,21 @@ mod device;
 pub mod error;
 mod http;
 mod init;
+mod issuance;
 mod load;
 mod operator;
+mod people;
 mod public;
 mod run;
+pub mod staff_client;
 mod state;
 mod tasks;
+mod writer;
 
 pub use api::openapi_json;
 pub use certificate::CertificateError;
 pub use config::{Config, ConfigError};
 pub use error::CenterError;
 pub use init::{Initialised, init};
-pub use run::{Running, run, start, start_on};
+pub use run::{Running, run, start, start_at, start_on};
 pub use tasks::crl::MakeCrlError;

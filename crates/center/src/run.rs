@@ -1,6 +1,7 @@
 //! The daemon: what is loaded at its start, its three listeners, and its end.
 
 use crate::api;
+use crate::authorities::Authorities;
 use crate::certificate::{self, PROFILE};
 use crate::clock;
 use crate::config::Config;
@@ -8,15 +9,22 @@ use crate::error::CenterError;
 use crate::http::rate::Rates;
 use crate::http::serve::{Door, PublicPeer};
 use crate::init;
+use crate::issuance::{GUESSES_OF_ALL, GUESSES_OF_PEER};
 use crate::load;
-use crate::public::enrol::{GUESSES_OF_ALL, GUESSES_OF_PEER};
+use crate::people::gate::StaffPeer;
+use crate::people::{People, PeopleClock};
 use crate::state::{Center, Policy, SNAPSHOTS_MAX, Turns, lock};
 use crate::tasks;
+use crate::writer::Writer;
 use axum::body::Bytes;
+use iryonet_authority::{Revoked, Serial};
+use iryonet_domain::UnixMillis;
 use iryonet_policy::{FeedLimits, FeedLog};
 use iryonet_store::{SqliteStore, Store};
-use iryonet_tls::server::EnrolmentAcceptor;
-use iryonet_tls::{Acceptor, ClientPolicy, ClientTrust, Clock, HandshakeLimits, TrustRoots};
+use iryonet_tls::{
+    Acceptor, ClientPolicy, ClientTrust, Clock, HandshakeLimits, OpenAcceptor, TrustRoots,
+};
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
@@ -27,6 +35,8 @@ use tokio::sync::{Notify, Semaphore, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+/// People's connections at once.
+const PEOPLE_MAX: usize = 1_024;
 /// Operators' connections at once.
 const OPERATORS_MAX: usize = 64;
 /// Public connections at once.
@@ -34,6 +44,8 @@ const APPLICANTS_MAX: usize = 512;
 /// Gateways' connections at once: two each of 255 gateways, and room to
 /// reconnect before the old ones are known to be dead.
 const GATEWAYS_MAX: usize = 1_024;
+/// Connections at once that ask for the status of certificates.
+const ASKERS_MAX: usize = 512;
 /// How long acts under way may take at the end.
 const END_WAIT: Duration = Duration::from_secs(15);
 
@@ -42,6 +54,8 @@ pub struct Running {
     center: Arc<Center>,
     public_address: SocketAddr,
     device_address: SocketAddr,
+    status_address: Option<SocketAddr>,
+    staff_address: Option<SocketAddr>,
     listeners: TaskTracker,
     background: TaskTracker,
     end_background: CancellationToken,
@@ -87,6 +101,20 @@ pub async fn start(config: Config) -> Result<Running, CenterError> {
 /// # Errors
 /// When anything else that it needs is missing or does not fit.
 pub async fn start_on(config: Config, store: Arc<dyn Store>) -> Result<Running, CenterError> {
+    start_at(config, store, Arc::new(clock::now)).await
+}
+
+/// Starts a center whose people's side takes the time from `people_clock`:
+/// sessions, delays and one-time passwords live by it. Everything else reads
+/// the machine's clock.
+///
+/// # Errors
+/// When anything that it needs is missing or does not fit.
+pub async fn start_at(
+    config: Config,
+    store: Arc<dyn Store>,
+    people_clock: Arc<dyn Fn() -> UnixMillis + Send + Sync>,
+) -> Result<Running, CenterError> {
     let (routers, description) = api::make();
     let (prepared, identity) = {
         let (config, store) = (config.clone(), Arc::clone(&store));
@@ -99,7 +127,15 @@ pub async fn start_on(config: Config, store: Arc<dyn Store>) -> Result<Running, 
                 source,
             }
         })?)?;
-    let public_tls = iryonet_tls::enrolment_server_config(PROFILE, &identity, Clock::system())?;
+    let public_tls = iryonet_tls::open_server_config(
+        PROFILE,
+        &identity,
+        ClientTrust {
+            roots: roots.clone(),
+            policy: ClientPolicy::HOLDERS,
+        },
+        Clock::system(),
+    )?;
     let device_tls = iryonet_tls::server_config(
         PROFILE,
         &identity,
@@ -110,9 +146,19 @@ pub async fn start_on(config: Config, store: Arc<dyn Store>) -> Result<Running, 
         Clock::system(),
     )?;
 
+    let staff_tls = iryonet_tls::enrolment_server_config(PROFILE, &identity, Clock::system())?;
+
     let operator = open_socket(&config.operator_socket).await?;
+    let staff = match config.staff_listen {
+        Some(address) => Some(listen("staff_listen", address).await?),
+        None => None,
+    };
     let public = listen("public_listen", config.public_listen).await?;
     let device = listen("device_listen", config.device_listen).await?;
+    let status = match config.status_listen {
+        Some(address) => Some(listen("status_listen", address).await?),
+        None => None,
+    };
     let local = |listener: &TcpListener, setting, address| {
         listener.local_addr().map_err(|source| CenterError::Listen {
             setting,
@@ -122,6 +168,15 @@ pub async fn start_on(config: Config, store: Arc<dyn Store>) -> Result<Running, 
     };
     let public_address = local(&public, "public_listen", config.public_listen)?;
     let device_address = local(&device, "device_listen", config.device_listen)?;
+    let status_address = match (&status, config.status_listen) {
+        (Some(listener), Some(address)) => Some(local(listener, "status_listen", address)?),
+        _ => None,
+    };
+
+    let staff_address = match (&staff, config.staff_listen) {
+        (Some(listener), Some(address)) => Some(local(listener, "staff_listen", address)?),
+        _ => None,
+    };
 
     let revision = prepared.policy.model.revision();
     let center = Arc::new(Center {
@@ -129,10 +184,13 @@ pub async fn start_on(config: Config, store: Arc<dyn Store>) -> Result<Running, 
         recorded: Notify::new(),
         policy: RwLock::new(prepared.policy),
         signer: prepared.signer,
-        issuing: prepared.issuing,
+        authorities: prepared.authorities,
+        people: People::new(&config, prepared.vault, PeopleClock(people_clock)),
         sessions: crate::device::sessions::Sessions::default(),
         revoked: Notify::new(),
-        crl: watch::Sender::new(prepared.crl),
+        lists: watch::Sender::new(Arc::new(prepared.lists)),
+        taken_back: RwLock::new(prepared.taken_back),
+        writer: Writer::start(Arc::clone(&store)).map_err(CenterError::Writer)?,
         enrol_rates: Mutex::new(Rates::new(config.enrol_burst, config.enrol_per_s)),
         guess_rates: Mutex::new(Rates::new(GUESSES_OF_PEER.0, GUESSES_OF_PEER.1)),
         guess_total: Mutex::new(Rates::new(GUESSES_OF_ALL.0, GUESSES_OF_ALL.1)),
@@ -151,6 +209,18 @@ pub async fn start_on(config: Config, store: Arc<dyn Store>) -> Result<Running, 
         end_background.clone(),
     ));
     background.spawn(tasks::crl::run(Arc::clone(&center), end_background.clone()));
+    background.spawn(tasks::due::run(Arc::clone(&center), end_background.clone()));
+    if center.config.daily_recheck {
+        background.spawn(tasks::recheck::run(
+            Arc::clone(&center),
+            end_background.clone(),
+        ));
+    }
+
+    background.spawn(tasks::responders::run(
+        Arc::clone(&center),
+        end_background.clone(),
+    ));
 
     let listeners = TaskTracker::new();
     let door = |name, router: axum::Router<Arc<Center>>, seats| {
@@ -162,6 +232,14 @@ pub async fn start_on(config: Config, store: Arc<dyn Store>) -> Result<Running, 
             listeners.clone(),
         )
     };
+    if let Some(staff) = staff {
+        let router = routers.people_of(&center);
+        listeners.spawn(door("people", router, PEOPLE_MAX).serve_tcp(
+            staff,
+            |_| true,
+            move |stream, peer| shake_staff(staff_tls.clone(), stream, peer),
+        ));
+    }
     listeners.spawn(door("operator", routers.operator, OPERATORS_MAX).serve_unix(operator));
     // Before TLS: a handshake costs more than what it protects here.
     let connections = Mutex::new(Rates::new(
@@ -180,6 +258,19 @@ pub async fn start_on(config: Config, store: Arc<dyn Store>) -> Result<Running, 
         admit,
         move |stream, peer| shake_public(public_tls.clone(), stream, peer),
     ));
+    if let Some(status) = status {
+        listeners.spawn(door("status", routers.status, ASKERS_MAX).serve_tcp(
+            status,
+            |_| true,
+            move |stream, address| async move {
+                let peer = PublicPeer {
+                    address,
+                    proof: None,
+                };
+                Some((stream, peer))
+            },
+        ));
+    }
     listeners.spawn(door("device", routers.device, GATEWAYS_MAX).serve_tcp(
         device,
         |_| true,
@@ -194,6 +285,8 @@ pub async fn start_on(config: Config, store: Arc<dyn Store>) -> Result<Running, 
         center,
         public_address,
         device_address,
+        status_address,
+        staff_address,
         listeners,
         background,
         end_background,
@@ -203,8 +296,10 @@ pub async fn start_on(config: Config, store: Arc<dyn Store>) -> Result<Running, 
 struct Prepared {
     policy: Policy,
     signer: iryonet_wire::signed::PolicySigner,
-    issuing: iryonet_authority::IssuingCa,
-    crl: tasks::crl::MadeCrl,
+    authorities: Authorities,
+    lists: tasks::crl::Lists,
+    taken_back: BTreeMap<Serial, Revoked>,
+    vault: iryonet_people::Vault,
 }
 
 /// All of the start that may wait for a disk.
@@ -212,32 +307,66 @@ fn prepare(
     config: &Config,
     store: &dyn Store,
 ) -> Result<(Prepared, iryonet_tls::LocalIdentity), CenterError> {
-    let issuing = init::issuing(config)?;
+    let authorities = Authorities::load(config)?;
     let signer = init::policy_signer(config)?;
-    let identity = certificate::ensure(config, &issuing, clock::now())?;
+    let vault = crate::people::ensure_key(config)?;
+    let identity = certificate::ensure(config, authorities.current(), clock::now())?;
     let model = load::model(config, store)?;
     let log = FeedLog::new(model.revision(), FeedLimits::default());
-    let crl = tasks::crl::make(store, &issuing, config.crl_validity_s, 0)?;
+    // After the model: what is revoked meanwhile comes by the ledger.
+    let taken_back = tasks::crl::read(store, clock::now(), config.crl_validity_s)?;
+    let lists = tasks::crl::make(
+        store,
+        &authorities,
+        config.crl_validity_s,
+        &tasks::crl::Lists::new(),
+    )?;
+    tasks::responders::refresh(&authorities);
     Ok((
         Prepared {
             policy: Policy { model, log },
             signer,
-            issuing,
-            crl,
+            authorities,
+            lists,
+            taken_back: taken_back
+                .into_iter()
+                .map(|revoked| (revoked.serial, revoked))
+                .collect(),
+            vault,
         },
         identity,
     ))
 }
 
 async fn shake_public(
-    tls: EnrolmentAcceptor,
+    tls: OpenAcceptor,
     stream: tokio::net::TcpStream,
     peer: SocketAddr,
 ) -> Option<(iryonet_tls::TlsStream<tokio::net::TcpStream>, PublicPeer)> {
     match tls.accept(stream, &HandshakeLimits::default()).await {
-        Ok(stream) => Some((stream, PublicPeer(peer))),
+        Ok((stream, proof)) => {
+            let peer = PublicPeer {
+                address: peer,
+                proof: proof.map(Arc::new),
+            };
+            Some((stream, peer))
+        }
         Err(error) => {
             tracing::debug!(%peer, reason = error.reason().as_str(), "a public handshake failed");
+            None
+        }
+    }
+}
+
+async fn shake_staff(
+    tls: iryonet_tls::server::EnrolmentAcceptor,
+    stream: tokio::net::TcpStream,
+    peer: SocketAddr,
+) -> Option<(iryonet_tls::TlsStream<tokio::net::TcpStream>, StaffPeer)> {
+    match tls.accept(stream, &HandshakeLimits::default()).await {
+        Ok(stream) => Some((stream, StaffPeer(peer))),
+        Err(error) => {
+            tracing::debug!(%peer, reason = error.reason().as_str(), "a person's handshake failed");
             None
         }
     }
@@ -304,6 +433,18 @@ impl Running {
     #[must_use]
     pub fn device_address(&self) -> SocketAddr {
         self.device_address
+    }
+
+    /// Where the listener for the status of certificates is, if there is one.
+    #[must_use]
+    pub fn status_address(&self) -> Option<SocketAddr> {
+        self.status_address
+    }
+
+    /// Where the people's listener is, if there is one.
+    #[must_use]
+    pub fn staff_address(&self) -> Option<SocketAddr> {
+        self.staff_address
     }
 
     /// Ends it in good order: no new connections, waiting gateways are

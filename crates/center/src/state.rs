@@ -1,31 +1,32 @@
 //! What all parts of a running center share, and the two doors to the store:
 //! asking and acting. It must not know HTTP beyond its problems.
 
+use crate::authorities::Authorities;
 use crate::config::Config;
 use crate::device::sessions::Sessions;
 use crate::http::problem::Problem;
 use crate::http::rate::Rates;
 use crate::operator::Done;
-use crate::tasks::crl::MadeCrl;
+use crate::people::People;
+use crate::tasks;
+use crate::tasks::crl::Lists;
+use crate::writer::Writer;
 use axum::body::Bytes;
 use axum::http::StatusCode;
-use iryonet_authority::IssuingCa;
-use iryonet_domain::Actor;
+use iryonet_authority::{Revoked, Serial};
+use iryonet_domain::{Actor, UnixMillis};
 use iryonet_policy::{FeedLog, Model};
 use iryonet_registry::{Command, Event, Refusal};
 use iryonet_store::{Outcome, Reader, Recorded, Store, StoreError};
 use iryonet_wire::signed::PolicySigner;
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 use tokio::sync::{Notify, Semaphore, watch};
 use tokio_util::sync::CancellationToken;
 
-/// Acts under way or waiting. More are refused at once.
-const ACTS_MAX: usize = 512;
-/// Acts handed to the store at the same time; it has one writer.
-const ACTS_RUNNING_MAX: usize = 4;
-/// How long an act waits for its turn.
-const ACT_WAIT: Duration = Duration::from_secs(20);
+/// A revocation stands on a list after so long at the latest.
+const LISTED_WITHIN_MS: u64 = 3_600_000;
 /// Questions to the store at the same time; more wait.
 const READS_MAX: usize = 32;
 /// How long a question waits for its turn.
@@ -51,11 +52,16 @@ pub(crate) struct Center {
     /// Something was recorded: look at the ledger's end.
     pub(crate) recorded: Notify,
     pub(crate) signer: PolicySigner,
-    pub(crate) issuing: IssuingCa,
+    pub(crate) authorities: Authorities,
+    pub(crate) people: People,
     pub(crate) sessions: Sessions,
     /// A certificate was revoked: make a new list.
     pub(crate) revoked: Notify,
-    pub(crate) crl: watch::Sender<MadeCrl>,
+    pub(crate) lists: watch::Sender<Arc<Lists>>,
+    /// Certificates that were taken back, for the OCSP responders; each from the
+    /// moment at which the ledger says so.
+    pub(crate) taken_back: RwLock<BTreeMap<Serial, Revoked>>,
+    pub(crate) writer: Writer,
     pub(crate) enrol_rates: Mutex<Rates>,
     pub(crate) guess_rates: Mutex<Rates>,
     pub(crate) guess_total: Mutex<Rates>,
@@ -68,16 +74,12 @@ pub(crate) struct Center {
 
 /// How much of the store's time is given away at once.
 pub(crate) struct Turns {
-    acts: Semaphore,
-    acts_running: Arc<Semaphore>,
     reads: Semaphore,
 }
 
 impl Turns {
     pub(crate) fn new() -> Self {
         Self {
-            acts: Semaphore::new(ACTS_MAX),
-            acts_running: Arc::new(Semaphore::new(ACTS_RUNNING_MAX)),
             reads: Semaphore::new(READS_MAX),
         }
     }
@@ -128,31 +130,55 @@ impl Center {
         self.outcome(recorded).await
     }
 
-    /// One write transaction of the caller's making. The act goes on to its end
-    /// even when the caller hangs up.
+    /// One act in a write transaction, perhaps beside others that wait at the
+    /// same moment. It goes on to its end even when the caller hangs up.
     pub(crate) async fn transact<T, F>(self: &Arc<Self>, act: F) -> Result<T, Problem>
     where
         T: Send + 'static,
         F: FnMut(&mut dyn iryonet_store::Transaction) -> Result<T, StoreError> + Send + 'static,
     {
-        let _seat = self.turns.acts.try_acquire().map_err(|_| {
-            tracing::warn!(limit = ACTS_MAX, "an act was refused: too many under way");
-            Problem::busy()
-        })?;
-        let running = Arc::clone(&self.turns.acts_running);
-        let turn = tokio::time::timeout(ACT_WAIT, running.acquire_owned())
-            .await
-            .map_err(|_| Problem::busy())?
-            .map_err(|_| Problem::stopping())?;
-        let center = Arc::clone(self);
-        blocking(move || {
-            let _turn = turn;
-            let done = iryonet_store::change(&*center.store, act);
-            center.recorded.notify_one();
-            done
-        })
-        .await?
-        .map_err(|error| store_problem(&error))
+        let done = self.writer.write(act).await;
+        self.recorded.notify_one();
+        done
+    }
+
+    /// A certificate does not count any more.
+    pub(crate) fn note_revoked(
+        &self,
+        serial: &iryonet_registry::Serial,
+        reason: iryonet_registry::RevocationReason,
+        at: UnixMillis,
+    ) {
+        match tasks::crl::serial_of(serial) {
+            Ok(serial) => {
+                let revoked = Revoked {
+                    serial,
+                    at,
+                    reason: tasks::crl::reason(reason),
+                };
+                self.taken_back
+                    .write()
+                    .unwrap_or_else(PoisonError::into_inner)
+                    .insert(serial, revoked);
+            }
+            Err(error) => {
+                tracing::error!(error = %crate::http::problem::chain(&error), "a revocation is not known to the OCSP responders")
+            }
+        }
+    }
+
+    /// What stands on no list any more has run out; its status is nobody's
+    /// question. What came a moment ago may stand on the next one.
+    pub(crate) fn forget_what_ran_out(&self, lists: &Lists) {
+        let listed: std::collections::BTreeSet<Serial> = lists
+            .values()
+            .flat_map(|list| list.entries.iter().map(|entry| entry.serial))
+            .collect();
+        let recent = UnixMillis(crate::clock::now().0.saturating_sub(LISTED_WITHIN_MS));
+        self.taken_back
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
+            .retain(|serial, revoked| listed.contains(serial) || revoked.at >= recent);
     }
 
     /// Waits until the entry is published, and splits done from refused.

@@ -57,6 +57,12 @@ enum Command {
     Service(commands::operator::ServiceArguments),
     /// 運用: 利用合意 (agreements).
     Agreement(commands::operator::AgreementArguments),
+    /// アカウント: who acts, in which roles (accounts, and the own one).
+    Account(commands::account::AccountArguments),
+    /// ログイン: begin a session at a center's people's listener.
+    Login(commands::session::LoginArguments),
+    /// ログアウト: end it.
+    Logout(commands::session::LogoutArguments),
     /// Why can A (not) reach B? 理由を一つの答えで.
     Explain(commands::operator::ExplainArguments),
     /// Which revision does each gateway enforce?
@@ -85,6 +91,9 @@ fn main() -> ExitCode {
         Command::Device(a) => commands::operator::device(a),
         Command::Service(a) => commands::operator::service(a),
         Command::Agreement(a) => commands::operator::agreement(a),
+        Command::Account(a) => commands::account::account(a),
+        Command::Login(a) => commands::session::login(a),
+        Command::Logout(a) => commands::session::logout(a),
         Command::Explain(a) => commands::operator::explain(a),
         Command::Enforcement(a) => commands::operator::enforcement(a),
         Command::Check(a) => commands::check::run(a),

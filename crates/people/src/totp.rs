@@ -35,6 +35,18 @@ impl TotpSecret {
         data_encoding::BASE32_NOPAD.encode(&self.0)
     }
 
+    /// As it was typed; the width and case of letters do not matter.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let text: String = iryonet_domain::text::fold_width(text)
+            .chars()
+            .filter(|c| !c.is_whitespace())
+            .map(|c| c.to_ascii_uppercase())
+            .collect();
+        let octets = data_encoding::BASE32_NOPAD.decode(text.as_bytes()).ok()?;
+        (octets.len() >= 16).then_some(Self(octets))
+    }
+
     /// As an authenticator reads it from a QR code.
     #[must_use]
     pub fn uri(&self, network: &str, account: &str) -> String {
@@ -113,6 +125,11 @@ mod tests {
             assert_eq!(secret.at(UnixMillis(seconds * 1_000)), shown);
         }
         assert_eq!(secret.reveal(), "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ");
+        assert_eq!(
+            TotpSecret::parse("gezd gnbv gy3t qojq gezd gnbv gy3t qojq"),
+            Some(secret)
+        );
+        assert_eq!(TotpSecret::parse("GEZD"), None);
     }
 
     #[test]

@@ -5,7 +5,7 @@
 //! bucket: the table never grows, and nobody gets in free.
 
 use std::collections::BTreeMap;
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 
 /// Peers that have a bucket of their own.
 const PEERS_MAX: usize = 16_384;
@@ -100,24 +100,13 @@ fn refill(bucket: &mut Bucket, burst: u64, per_s: u64, now_ms: u64) {
 }
 
 fn key_of(peer: IpAddr) -> u64 {
-    let address = match peer {
-        // One IPv4 address is one peer: put it where the /64 is read.
-        IpAddr::V4(v4) => return 0xffff_0000_0000_0000 | u64::from(u32::from(v4)),
-        IpAddr::V6(v6) => match v6.to_ipv4_mapped() {
-            Some(v4) => return key_of(IpAddr::V4(v4)),
-            None => v6,
-        },
-    };
-    upper(address)
-}
-
-fn upper(address: Ipv6Addr) -> u64 {
-    u64::try_from(u128::from(address) >> 64).unwrap_or_default()
+    iryonet_people::Place::of(peer).key()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::net::Ipv6Addr;
 
     fn peer(upper: u64, host: u64) -> IpAddr {
         IpAddr::V6(Ipv6Addr::from(

@@ -30,10 +30,13 @@ pub(crate) struct OperatorPeer {
     pub(crate) pid: Option<i32>,
 }
 
-/// Who is at the other end of a public connection: an address, and nothing
-/// proved.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct PublicPeer(pub(crate) SocketAddr);
+/// Who is at the other end of a public connection: an address, and whom a
+/// certificate proved, if one was shown. Only what renews it may look at that.
+#[derive(Debug, Clone)]
+pub(crate) struct PublicPeer {
+    pub(crate) address: SocketAddr,
+    pub(crate) proof: Option<Arc<iryonet_tls::PeerProof>>,
+}
 
 /// What one listener runs with.
 #[derive(Clone)]

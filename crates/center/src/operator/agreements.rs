@@ -1,7 +1,7 @@
 //! 利用合意.
 
 use super::{Done, Page};
-use crate::http::actor::Acting;
+use crate::http::actor::{Acting, Reach};
 use crate::http::input::{Body, Key, Query};
 use crate::http::problem::Problem;
 use crate::state::Center;
@@ -10,7 +10,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use iryonet_domain::{AgreementId, ParticipantNumber, Purpose, ServiceId, UnixMillis, Validity};
 use iryonet_registry::{Agreement, AgreementState, Command, Event};
-use iryonet_store::AgreementQuery;
+use iryonet_store::{AgreementQuery, Reader, StoreError};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use utoipa::{IntoParams, ToSchema};
@@ -118,6 +118,7 @@ pub(crate) struct Which {
 ))]
 pub(crate) async fn list(
     State(center): State<Arc<Center>>,
+    reach: Reach,
     Query(which): Query<Which>,
 ) -> Result<Json<AgreementList>, Problem> {
     let now = crate::clock::now();
@@ -131,12 +132,44 @@ pub(crate) async fn list(
         ..AgreementQuery::default()
     };
     let agreements = center
-        .read(move |reader| reader.agreements(&query, after, page.rows()))
+        .read(move |reader| match reach {
+            Reach::Every => reader.agreements(&query, after, page.rows()),
+            Reach::Own(own) => of_both_sides(reader, own, &query, after, page.rows()),
+        })
         .await?
         .into_iter()
         .map(|agreement| shown(&agreement, now))
         .collect();
     Ok(Json(AgreementList { agreements }))
+}
+
+/// The agreements of which the participant is a side: as the one that asks, and
+/// about the services that it runs.
+fn of_both_sides(
+    reader: &dyn Reader,
+    own: ParticipantNumber,
+    query: &AgreementQuery,
+    after: Option<AgreementId>,
+    rows: usize,
+) -> Result<Vec<Agreement>, StoreError> {
+    let mut out = Vec::new();
+    if query.participant.is_none_or(|asked| asked == own) {
+        let asking = AgreementQuery {
+            participant: Some(own),
+            ..query.clone()
+        };
+        out.extend(reader.agreements(&asking, after, rows)?);
+    }
+    for service in reader.services_of(own)? {
+        let about = AgreementQuery {
+            service: Some(service.service),
+            ..query.clone()
+        };
+        out.extend(reader.agreements(&about, after, rows)?);
+    }
+    out.sort_by_key(|agreement| agreement.agreement);
+    out.truncate(rows);
+    Ok(out)
 }
 
 fn shown(agreement: &Agreement, now: UnixMillis) -> AgreementShown {
@@ -155,7 +188,7 @@ fn shown(agreement: &Agreement, now: UnixMillis) -> AgreementShown {
 
 /// One side proposes an agreement. Opens nothing yet.
 #[utoipa::path(post, path = "/v1/agreements", tag = "agreements", request_body = NewAgreement,
-    params(("iryonet-actor" = String, Header, description = "Who acts, as operator:suzuki")),
+    params(("iryonet-actor" = Option<String>, Header, description = "Who acts, as operator:suzuki; on the socket only, where it must be said")),
     responses(
         (status = 200, body = AgreementProposed),
         (status = "default", description = "Refused or failed", body = Problem, content_type = "application/problem+json"),
@@ -201,7 +234,7 @@ pub(crate) async fn propose(
     request_body = Side,
     params(
         ("agreement" = u64, Path, description = "Agreement number"),
-        ("iryonet-actor" = String, Header, description = "Who acts, as operator:suzuki"),
+        ("iryonet-actor" = Option<String>, Header, description = "Who acts, as operator:suzuki; on the socket only, where it must be said"),
     ),
     responses(
         (status = 200, body = Done),
@@ -230,7 +263,7 @@ pub(crate) async fn accept(
     request_body = EndingSide,
     params(
         ("agreement" = u64, Path, description = "Agreement number"),
-        ("iryonet-actor" = String, Header, description = "Who acts, as operator:suzuki"),
+        ("iryonet-actor" = Option<String>, Header, description = "Who acts, as operator:suzuki; on the socket only, where it must be said"),
     ),
     responses(
         (status = 200, body = Done),
@@ -248,6 +281,7 @@ pub(crate) async fn end(
             Command::EndAgreement {
                 agreement: AgreementId(agreement),
                 by: side.by,
+                at: None,
             },
         )
         .await

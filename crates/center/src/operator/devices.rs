@@ -2,7 +2,7 @@
 //! participant's device or of a gateway; both are revoked here.
 
 use super::Done;
-use crate::http::actor::Acting;
+use crate::http::actor::{Acting, Reach};
 use crate::http::input::{Body, Key, Query};
 use crate::http::problem::Problem;
 use crate::state::Center;
@@ -77,13 +77,14 @@ pub(crate) fn shown(device: Device, now: UnixMillis) -> DeviceShown {
 ))]
 pub(crate) async fn list(
     State(center): State<Arc<Center>>,
+    reach: Reach,
     Query(whose): Query<Whose>,
 ) -> Result<Json<DeviceList>, Problem> {
     let now = crate::clock::now();
     let number = whose.participant;
     let devices = center
         .read(move |reader| {
-            if reader.participant(number)?.is_none() {
+            if !reach.sees(number) || reader.participant(number)?.is_none() {
                 return Ok(None);
             }
             reader
@@ -113,7 +114,7 @@ pub(crate) struct Revocation {
     request_body = Revocation,
     params(
         ("fingerprint" = String, Path, description = "SHA-256 of the certificate, 64 hexadecimal digits"),
-        ("iryonet-actor" = String, Header, description = "Who acts, as operator:suzuki"),
+        ("iryonet-actor" = Option<String>, Header, description = "Who acts, as operator:suzuki; on the socket only, where it must be said"),
     ),
     responses(
         (status = 200, body = Done),

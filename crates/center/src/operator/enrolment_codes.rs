@@ -52,7 +52,7 @@ pub(crate) struct CodeIssued {
 
 /// Hands out an enrolment code.
 #[utoipa::path(post, path = "/v1/enrolment-codes", tag = "enrolment", request_body = NewCode,
-    params(("iryonet-actor" = String, Header, description = "Who acts, as operator:suzuki")),
+    params(("iryonet-actor" = Option<String>, Header, description = "Who acts, as operator:suzuki; on the socket only, where it must be said")),
     responses(
         (status = 200, body = CodeIssued),
         (status = "default", description = "Refused or failed", body = Problem, content_type = "application/problem+json"),

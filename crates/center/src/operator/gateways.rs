@@ -109,7 +109,7 @@ fn shown(
 
 /// Registers a gateway and gives it blocks of numbers.
 #[utoipa::path(post, path = "/v1/gateways", tag = "gateways", request_body = NewGateway,
-    params(("iryonet-actor" = String, Header, description = "Who acts, as operator:suzuki")),
+    params(("iryonet-actor" = Option<String>, Header, description = "Who acts, as operator:suzuki; on the socket only, where it must be said")),
     responses(
         (status = 200, body = GatewayRegistered),
         (status = "default", description = "Refused or failed", body = Problem, content_type = "application/problem+json"),

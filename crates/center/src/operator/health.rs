@@ -56,6 +56,12 @@ pub(crate) async fn health(State(center): State<Arc<Center>>) -> Result<Json<Hea
         participants: counts.participants as u64,
         grants: counts.grants as u64,
         unfit_events,
-        crl_made_at: center.crl.borrow().made_at.0,
+        crl_made_at: center
+            .lists
+            .borrow()
+            .values()
+            .map(|list| list.made_at.0)
+            .min()
+            .unwrap_or(0),
     }))
 }

@@ -49,7 +49,7 @@ pub(crate) struct LineAdded {
     request_body = NewLine,
     params(
         ("number" = u32, Path, description = "Participant number"),
-        ("iryonet-actor" = String, Header, description = "Who acts, as operator:suzuki"),
+        ("iryonet-actor" = Option<String>, Header, description = "Who acts, as operator:suzuki; on the socket only, where it must be said"),
     ),
     responses(
         (status = 200, body = LineAdded),
@@ -90,7 +90,7 @@ pub(crate) async fn add(
     request_body = Nothing,
     params(
         ("line" = u32, Path, description = "Line number"),
-        ("iryonet-actor" = String, Header, description = "Who acts, as operator:suzuki"),
+        ("iryonet-actor" = Option<String>, Header, description = "Who acts, as operator:suzuki; on the socket only, where it must be said"),
     ),
     responses(
         (status = 200, body = Done),

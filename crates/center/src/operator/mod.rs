@@ -1,6 +1,9 @@
-//! The operators' listener: every act and every question of the people who run
-//! the network. One file per resource. It must not know the other listeners.
+//! The acts and questions of the people who run and use the network: one file
+//! per resource, served on the people's listener (in a session) and at the
+//! break-glass socket. How to add one is said in [`crate::access`]. It must not
+//! know the other listeners.
 
+pub(crate) mod accounts;
 pub(crate) mod agreements;
 pub(crate) mod devices;
 pub(crate) mod enforcement;
@@ -56,7 +59,7 @@ pub(crate) struct Done {
     pub(crate) sequence: u64,
 }
 
-/// All paths of the operators' listener, with their description.
+/// All paths of both, with their description.
 pub(crate) fn routes() -> OpenApiRouter<Arc<Center>> {
     OpenApiRouter::default()
         .routes(routes!(gateways::list, gateways::register))
@@ -77,6 +80,17 @@ pub(crate) fn routes() -> OpenApiRouter<Arc<Center>> {
         .routes(routes!(agreements::list, agreements::propose))
         .routes(routes!(agreements::accept))
         .routes(routes!(agreements::end))
+        .routes(routes!(accounts::list, accounts::create))
+        .routes(routes!(accounts::show))
+        .routes(routes!(accounts::grant))
+        .routes(routes!(accounts::take))
+        .routes(routes!(accounts::bind))
+        .routes(routes!(accounts::lock_account))
+        .routes(routes!(accounts::unlock))
+        .routes(routes!(accounts::retire))
+        .routes(routes!(accounts::link))
+        .routes(routes!(accounts::unlink))
+        .routes(routes!(accounts::login_code))
         .routes(routes!(explain::explain))
         .routes(routes!(enforcement::enforcement))
         .routes(routes!(ledger::entries))

@@ -1,7 +1,7 @@
 //! 参加者: admission, quarantine, closing.
 
 use super::{Done, Page};
-use crate::http::actor::Acting;
+use crate::http::actor::{Acting, Reach};
 use crate::http::input::{Body, Key, Query};
 use crate::http::problem::Problem;
 use crate::state::Center;
@@ -115,7 +115,7 @@ pub(crate) struct LineShown {
 #[serde(deny_unknown_fields)]
 pub(crate) struct WithReason {
     /// For the record, at most 400 characters.
-    reason: String,
+    pub(crate) reason: String,
 }
 
 /// Closing.
@@ -143,6 +143,7 @@ pub(crate) struct Nothing {}
 ))]
 pub(crate) async fn list(
     State(center): State<Arc<Center>>,
+    reach: Reach,
     Query(page): Query<Page>,
 ) -> Result<Json<ParticipantList>, Problem> {
     let network = center.config.network;
@@ -156,7 +157,11 @@ pub(crate) async fn list(
         }));
     }
     let participants = center
-        .read(move |reader| reader.participants(&ParticipantQuery::default(), after, page.rows()))
+        .read(move |reader| match reach {
+            Reach::Every => reader.participants(&ParticipantQuery::default(), after, page.rows()),
+            Reach::Own(own) if after.is_some_and(|after| own <= after) => Ok(Vec::new()),
+            Reach::Own(own) => Ok(reader.participant(own)?.into_iter().collect()),
+        })
         .await?
         .into_iter()
         .map(|participant| shown(participant, network))
@@ -182,7 +187,7 @@ fn prefix_56(address: Ipv6Addr) -> String {
 
 /// Admits an institution or provider; its number is given by the registry.
 #[utoipa::path(post, path = "/v1/participants", tag = "participants", request_body = NewParticipant,
-    params(("iryonet-actor" = String, Header, description = "Who acts, as operator:suzuki")),
+    params(("iryonet-actor" = Option<String>, Header, description = "Who acts, as operator:suzuki; on the socket only, where it must be said")),
     responses(
         (status = 200, body = ParticipantAdmitted),
         (status = "default", description = "Refused or failed", body = Problem, content_type = "application/problem+json"),
@@ -246,8 +251,12 @@ pub(crate) async fn admit(
     ))]
 pub(crate) async fn show(
     State(center): State<Arc<Center>>,
+    reach: Reach,
     Key(number): Key<ParticipantNumber>,
 ) -> Result<Json<ParticipantInFull>, Problem> {
+    if !reach.sees(number) {
+        return Err(Problem::unknown("participant", "参加者", number));
+    }
     let network = center.config.network;
     let now = crate::clock::now();
     let found = center
@@ -298,7 +307,7 @@ pub(crate) async fn show(
     request_body = WithReason,
     params(
         ("number" = u32, Path, description = "Participant number"),
-        ("iryonet-actor" = String, Header, description = "Who acts, as operator:suzuki"),
+        ("iryonet-actor" = Option<String>, Header, description = "Who acts, as operator:suzuki; on the socket only, where it must be said"),
     ),
     responses(
         (status = 200, body = Done),
@@ -327,7 +336,7 @@ pub(crate) async fn quarantine(
     request_body = Nothing,
     params(
         ("number" = u32, Path, description = "Participant number"),
-        ("iryonet-actor" = String, Header, description = "Who acts, as operator:suzuki"),
+        ("iryonet-actor" = Option<String>, Header, description = "Who acts, as operator:suzuki; on the socket only, where it must be said"),
     ),
     responses(
         (status = 200, body = Done),
@@ -350,7 +359,7 @@ pub(crate) async fn release(
     request_body = Closing,
     params(
         ("number" = u32, Path, description = "Participant number"),
-        ("iryonet-actor" = String, Header, description = "Who acts, as operator:suzuki"),
+        ("iryonet-actor" = Option<String>, Header, description = "Who acts, as operator:suzuki; on the socket only, where it must be said"),
     ),
     responses(
         (status = 200, body = Done),

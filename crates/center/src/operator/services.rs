@@ -2,7 +2,7 @@
 
 use super::participants::Nothing;
 use super::{Done, Page};
-use crate::http::actor::Acting;
+use crate::http::actor::{Acting, Reach};
 use crate::http::input::{Body, Key, Query};
 use crate::http::problem::Problem;
 use crate::state::Center;
@@ -11,7 +11,8 @@ use axum::extract::State;
 use iryonet_domain::{
     Endpoint, ParticipantKind, ParticipantNumber, Protocol, Purpose, ServiceId, TrafficClass,
 };
-use iryonet_registry::{Command, Event, Service};
+use iryonet_registry::{AgreementState, Command, Event, Service};
+use iryonet_store::{Reader, StoreError};
 use serde::{Deserialize, Serialize};
 use std::net::Ipv6Addr;
 use std::sync::Arc;
@@ -122,6 +123,7 @@ pub(crate) struct NewEndpoints {
 ))]
 pub(crate) async fn list(
     State(center): State<Arc<Center>>,
+    reach: Reach,
     Query(page): Query<Page>,
 ) -> Result<Json<ServiceList>, Problem> {
     let after = u32::try_from(page.after)
@@ -133,12 +135,53 @@ pub(crate) async fn list(
         }));
     }
     let services = center
-        .read(move |reader| reader.services(after, page.rows()))
+        .read(move |reader| match reach {
+            Reach::Every => reader.services(after, page.rows()),
+            Reach::Own(own) => catalogue(reader, own, after, page.rows()),
+        })
         .await?
         .into_iter()
         .map(shown)
         .collect();
     Ok(Json(ServiceList { services }))
+}
+
+/// What a participant sees of all services: the own ones, and those for which it
+/// may ask or has asked; how others' are reached, once both sides have said yes.
+fn catalogue(
+    reader: &dyn Reader,
+    own: ParticipantNumber,
+    mut after: Option<ServiceId>,
+    rows: usize,
+) -> Result<Vec<Service>, StoreError> {
+    let Some(kind) = reader.participant(own)?.map(|participant| participant.kind) else {
+        return Ok(Vec::new());
+    };
+    let mut out = Vec::new();
+    loop {
+        let page = reader.services(after, super::PAGE_MAX as usize)?;
+        let Some(last) = page.last() else {
+            return Ok(out);
+        };
+        after = Some(last.service);
+        for mut service in page {
+            if service.provider != own {
+                let agreement = reader.open_agreement(own, service.service)?;
+                let offered = !service.retired
+                    && (service.eligible.is_empty() || service.eligible.contains(&kind));
+                if agreement.is_none() && !offered {
+                    continue;
+                }
+                if agreement.is_none_or(|found| found.state != AgreementState::Accepted) {
+                    service.endpoints.clear();
+                }
+            }
+            out.push(service);
+            if out.len() == rows {
+                return Ok(out);
+            }
+        }
+    }
 }
 
 fn shown(service: Service) -> ServiceShown {
@@ -160,7 +203,7 @@ fn shown(service: Service) -> ServiceShown {
 
 /// Registers a provider's service.
 #[utoipa::path(post, path = "/v1/services", tag = "services", request_body = NewService,
-    params(("iryonet-actor" = String, Header, description = "Who acts, as operator:suzuki")),
+    params(("iryonet-actor" = Option<String>, Header, description = "Who acts, as operator:suzuki; on the socket only, where it must be said")),
     responses(
         (status = 200, body = ServiceRegistered),
         (status = "default", description = "Refused or failed", body = Problem, content_type = "application/problem+json"),
@@ -180,6 +223,7 @@ pub(crate) async fn register(
                 purposes: wish.purposes,
                 endpoints: wish.endpoints.into_iter().map(Into::into).collect(),
                 eligible: wish.eligible,
+                offer: iryonet_registry::Offer::default(),
             },
         )
         .await?;
@@ -198,7 +242,7 @@ pub(crate) async fn register(
     request_body = NewEndpoints,
     params(
         ("service" = u32, Path, description = "Service number"),
-        ("iryonet-actor" = String, Header, description = "Who acts, as operator:suzuki"),
+        ("iryonet-actor" = Option<String>, Header, description = "Who acts, as operator:suzuki; on the socket only, where it must be said"),
     ),
     responses(
         (status = 200, body = Done),
@@ -227,7 +271,7 @@ pub(crate) async fn change_endpoints(
     request_body = Nothing,
     params(
         ("service" = u32, Path, description = "Service number"),
-        ("iryonet-actor" = String, Header, description = "Who acts, as operator:suzuki"),
+        ("iryonet-actor" = Option<String>, Header, description = "Who acts, as operator:suzuki; on the socket only, where it must be said"),
     ),
     responses(
         (status = 200, body = Done),

@@ -42,7 +42,7 @@ pub(crate) struct SiteAdded {
     request_body = NewSite,
     params(
         ("number" = u32, Path, description = "Participant number"),
-        ("iryonet-actor" = String, Header, description = "Who acts, as operator:suzuki"),
+        ("iryonet-actor" = Option<String>, Header, description = "Who acts, as operator:suzuki; on the socket only, where it must be said"),
     ),
     responses(
         (status = 200, body = SiteAdded),

@@ -1,4 +1,7 @@
 //! What runs in the background: one file per task.
 
 pub(crate) mod crl;
+pub(crate) mod due;
 pub(crate) mod publisher;
+pub(crate) mod recheck;
+pub(crate) mod responders;

@@ -4,8 +4,9 @@
 
 use crate::http::problem::chain;
 use crate::state::{Center, Policy};
+use iryonet_domain::UnixMillis;
 use iryonet_ledger::Outcome;
-use iryonet_registry::Event;
+use iryonet_registry::{Event, RevocationReason, Serial};
 use iryonet_store::StoreError;
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
@@ -87,7 +88,7 @@ fn catch_up(center: &Center) -> Result<(), TailError> {
                 }
                 Outcome::Refused { .. } => Vec::new(),
             };
-            apply(center, entry.sequence, &events);
+            apply(center, entry.sequence, entry.at, &events);
             // One by one: who waits for this revision need not wait for others.
             center.published.send_replace(entry.sequence);
         }
@@ -98,7 +99,7 @@ fn catch_up(center: &Center) -> Result<(), TailError> {
     }
 }
 
-fn apply(center: &Center, revision: u64, events: &[Event]) {
+fn apply(center: &Center, revision: u64, at: UnixMillis, events: &[Event]) {
     let unfit = {
         let mut policy = center
             .policy
@@ -117,14 +118,20 @@ fn apply(center: &Center, revision: u64, events: &[Event]) {
             "the ledger says what the policy cannot follow; restart the center to load it anew"
         );
     }
-    if events.iter().any(takes_a_certificate_back) {
+    let mut any = false;
+    for (serial, reason) in events.iter().filter_map(taken_back) {
+        any = true;
+        center.note_revoked(serial, reason, at);
+    }
+    if any {
         center.revoked.notify_one();
     }
 }
 
-fn takes_a_certificate_back(event: &Event) -> bool {
-    matches!(
-        event,
-        Event::DeviceRevoked { .. } | Event::GatewayCertificateRevoked { .. }
-    )
+fn taken_back(event: &Event) -> Option<(&Serial, RevocationReason)> {
+    match event {
+        Event::DeviceRevoked { serial, reason, .. }
+        | Event::GatewayCertificateRevoked { serial, reason, .. } => Some((serial, *reason)),
+        _ => None,
+    }
 }

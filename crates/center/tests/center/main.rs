@@ -9,9 +9,13 @@
     reason = "helpers outside of #[test] functions are tests too; a broken fixture may stop them at once"
 )]
 
+mod access;
 mod acts;
+mod clockwork;
 mod enrolment;
+mod est;
 mod feed;
 mod life;
 mod openapi;
+mod people;
 mod support;

@@ -44,6 +44,8 @@ pub(crate) fn machine() -> Actor {
 pub(crate) fn whose_duty(path: &str) -> Actor {
     if ["/v1/participants", "/v1/agreements"].contains(&path) || path.ends_with("/accept") {
         machine()
+    } else if path.starts_with("/v1/accounts") {
+        "security-officer:console".parse().unwrap()
     } else {
         operator()
     }
@@ -68,6 +70,11 @@ root_certificate = "root/root.pem"
 operator_socket = "operator.sock"
 public_listen = "[::1]:0"
 device_listen = "[::1]:0"
+daily_recheck = false
+staff_listen = "127.0.0.1:0"
+
+[people]
+origin = "https://center.example:8445"
 "#;
         let config = Config::parse(text, &dir.path().join("center.toml")).unwrap();
         Self { dir, config }
@@ -75,6 +82,11 @@ device_listen = "[::1]:0"
 }
 
 pub(crate) fn make_ca(root_dir: &Path, issuing_dir: &Path) -> IssuingCa {
+    make_ca_at(root_dir, issuing_dir, now())
+}
+
+/// A CA that was made then.
+pub(crate) fn make_ca_at(root_dir: &Path, issuing_dir: &Path, then: UnixMillis) -> IssuingCa {
     let name = |common_name: &str| CaName {
         organisation: "iryonet test".into(),
         common_name: common_name.into(),
@@ -84,14 +96,14 @@ pub(crate) fn make_ca(root_dir: &Path, issuing_dir: &Path) -> IssuingCa {
         key: CaKey::P384,
         custody: Custody::PlainFile,
     };
-    let root = RootCa::make(root_dir, &root_spec, now(), &mut rand::rng()).unwrap();
+    let root = RootCa::make(root_dir, &root_spec, then, &mut rand::rng()).unwrap();
     let spec = IssuingSpec {
         name: name("issuing"),
         key: CaKey::P256,
         life_days: 2_922,
         custody: Custody::PlainFile,
     };
-    IssuingCa::make(&root, issuing_dir, &spec, now(), &mut rand::rng()).unwrap()
+    IssuingCa::make(&root, issuing_dir, &spec, then, &mut rand::rng()).unwrap()
 }
 
 /// A running center.
@@ -131,13 +143,31 @@ pub(crate) struct Connection(SendRequest<Full<Bytes>>);
 
 impl Connection {
     pub(crate) async fn send(&mut self, method: Method, path: &str, body: Vec<u8>) -> Answer {
-        let request = hyper::Request::builder()
+        self.send_with(method, path, [] as [(&str, &str); 0], body)
+            .await
+    }
+
+    /// With these headers too; the body is JSON unless they say otherwise.
+    pub(crate) async fn send_with<N: AsRef<str>, V: AsRef<str>>(
+        &mut self,
+        method: Method,
+        path: &str,
+        headers: impl AsRef<[(N, V)]>,
+        body: Vec<u8>,
+    ) -> Answer {
+        let headers = headers.as_ref();
+        let mut request = hyper::Request::builder()
             .method(method)
             .uri(path)
-            .header(header::HOST, "center")
-            .header(header::CONTENT_TYPE, "application/json")
-            .body(Full::new(Bytes::from(body)))
-            .unwrap();
+            .header(header::HOST, "center");
+        let says = |wanted: &str| headers.iter().any(|(name, _)| name.as_ref() == wanted);
+        if !says("content-type") {
+            request = request.header(header::CONTENT_TYPE, "application/json");
+        }
+        for (name, value) in headers {
+            request = request.header(name.as_ref(), value.as_ref());
+        }
+        let request = request.body(Full::new(Bytes::from(body))).unwrap();
         self.0.ready().await.unwrap();
         let response = tokio::time::timeout(DEADLINE, self.0.send_request(request))
             .await
@@ -160,7 +190,13 @@ async fn connect(
     connector: iryonet_tls::Connector,
     address: SocketAddr,
 ) -> Result<Connection, HandshakeError> {
-    let stream = TcpStream::connect(address).await.unwrap();
+    connect_over(connector, TcpStream::connect(address).await.unwrap()).await
+}
+
+async fn connect_over(
+    connector: iryonet_tls::Connector,
+    stream: TcpStream,
+) -> Result<Connection, HandshakeError> {
     let (stream, _) = connector
         .connect(stream, &HandshakeLimits::default())
         .await?;
@@ -196,6 +232,26 @@ impl World {
         change(&mut ground.config);
         iryonet_center::init(&ground.config).unwrap();
         Self::on(ground).await
+    }
+
+    /// A center whose people's side lives by this clock.
+    pub(crate) async fn at(clock: &TestClock) -> Self {
+        let ground = Ground::new();
+        iryonet_center::init(&ground.config).unwrap();
+        Self::at_on(ground, clock).await
+    }
+
+    pub(crate) async fn at_on(ground: Ground, clock: &TestClock) -> Self {
+        let store = iryonet_store::SqliteStore::open(&ground.config.database()).unwrap();
+        let clock = clock.clone();
+        let running = iryonet_center::start_at(
+            ground.config.clone(),
+            std::sync::Arc::new(store),
+            std::sync::Arc::new(move || clock.now()),
+        )
+        .await
+        .unwrap();
+        Self::around(ground, running)
     }
 
     pub(crate) async fn on(ground: Ground) -> Self {
@@ -244,6 +300,79 @@ impl World {
         )
         .unwrap();
         connect(connector, self.running.public_address())
+            .await
+            .unwrap()
+    }
+
+    /// To the public listener, showing a certificate.
+    pub(crate) async fn public_as(
+        &self,
+        identity: &LocalIdentity,
+    ) -> Result<Connection, HandshakeError> {
+        let connector = iryonet_tls::client_config(
+            Profile::Guideline43,
+            identity,
+            self.roots(),
+            Expect::Center(None),
+            Clock::system(),
+        )
+        .unwrap();
+        connect(connector, self.running.public_address()).await
+    }
+
+    /// Ends it; what it stood on, and its issuing CA.
+    pub(crate) async fn stop(self) -> (Ground, std::path::PathBuf) {
+        self.running.stop().await;
+        let issuing = self.ground.config.issuing_dir.clone();
+        (self.ground, issuing)
+    }
+
+    /// To the people's listener, from an address of this machine.
+    pub(crate) async fn staff_from(&self, from: &str) -> Connection {
+        let socket = tokio::net::TcpSocket::new_v4().unwrap();
+        socket.bind(format!("{from}:0").parse().unwrap()).unwrap();
+        let address = self.running.staff_address().unwrap();
+        let stream = socket.connect(address).await.unwrap();
+        connect_over(self.staff_connector(), stream).await.unwrap()
+    }
+
+    fn staff_connector(&self) -> iryonet_tls::Connector {
+        iryonet_tls::enrolment_client_config(
+            Profile::Guideline43,
+            self.roots(),
+            Expect::Center(Some("center-1".parse().unwrap())),
+            Clock::system(),
+        )
+        .unwrap()
+    }
+
+    /// These octets to the people's listener, and all that it answers.
+    pub(crate) async fn staff_raw(&self, octets: &[u8]) -> String {
+        use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+        let address = self.running.staff_address().unwrap();
+        let stream = TcpStream::connect(address).await.unwrap();
+        let (mut stream, _) = self
+            .staff_connector()
+            .connect(stream, &HandshakeLimits::default())
+            .await
+            .unwrap();
+        stream.write_all(octets).await.unwrap();
+        let mut answer = Vec::new();
+        // Whoever closes without a TLS goodbye has still answered.
+        let read = tokio::time::timeout(DEADLINE, stream.read_to_end(&mut answer));
+        let _ = read.await.unwrap();
+        String::from_utf8(answer).unwrap()
+    }
+
+    /// To the people's listener.
+    pub(crate) async fn staff(&self) -> Connection {
+        self.staff_from("127.0.0.1").await
+    }
+
+    /// An act in this name, at the socket.
+    pub(crate) async fn act_as(&self, actor: &str, path: &str, body: Value) -> Value {
+        self.client
+            .request("POST", path, Some(&actor.parse().unwrap()), Some(&body))
             .await
             .unwrap()
     }
@@ -470,5 +599,28 @@ impl<'a> Feed<'a> {
             .send(Method::POST, "/v1/feed/acknowledgements", body.into_bytes())
             .await;
         assert_eq!(answer.status, StatusCode::NO_CONTENT, "{answer:?}");
+    }
+}
+
+/// A clock that a test moves.
+#[derive(Clone)]
+pub(crate) struct TestClock(std::sync::Arc<std::sync::atomic::AtomicU64>);
+
+impl TestClock {
+    /// It begins now and stands still.
+    pub(crate) fn new() -> Self {
+        Self(std::sync::Arc::new(now().0.into()))
+    }
+
+    pub(crate) fn now(&self) -> UnixMillis {
+        UnixMillis(self.0.load(std::sync::atomic::Ordering::SeqCst))
+    }
+
+    pub(crate) fn forward(&self, ms: u64) {
+        self.0.fetch_add(ms, std::sync::atomic::Ordering::SeqCst);
+    }
+
+    pub(crate) fn back(&self, ms: u64) {
+        self.0.fetch_sub(ms, std::sync::atomic::Ordering::SeqCst);
     }
 }

@@ -38,6 +38,23 @@ enum Command {
         #[arg(long, default_value_t = 200)]
         revocations: u32,
     },
+    /// The authority: certificates against the bare signing rate, revocation
+    /// lists, OCSP, and enrolments over EST into a durable ledger.
+    Authority {
+        /// Enrolments, each over a TLS connection of its own.
+        #[arg(long, default_value_t = 5_000)]
+        enrolments: u32,
+        /// Connections at once.
+        #[arg(long, default_value_t = 32)]
+        connections: u32,
+        /// Entries on the revocation list.
+        #[arg(long, default_value_t = 30_000)]
+        revoked: u32,
+        /// Where the center keeps its database; the system's place for
+        /// temporary files if not said.
+        #[arg(long)]
+        directory: Option<std::path::PathBuf>,
+    },
     /// iperf3 through the loaded datapath against the bare path.
     Throughput {
         /// Participants in the tables.
@@ -114,6 +131,20 @@ pub(crate) fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
                 revocations,
             };
             serde_json::to_value(iryonet_bench::revoke::run(&options)?)?
+        }
+        Command::Authority {
+            enrolments,
+            connections,
+            revoked,
+            directory,
+        } => {
+            let options = iryonet_bench::authority::Options {
+                enrolments,
+                connections,
+                revoked,
+                directory: directory.unwrap_or_else(std::env::temp_dir),
+            };
+            serde_json::to_value(iryonet_bench::authority::run(&options)?)?
         }
         Command::Throughput {
             institutions,

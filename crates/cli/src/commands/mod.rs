@@ -1,5 +1,6 @@
 //! The subcommands, one file per room of the house.
 
+pub(crate) mod account;
 pub(crate) mod authority;
 pub(crate) mod bench;
 pub(crate) mod center;
@@ -9,6 +10,7 @@ pub(crate) mod ledger;
 pub(crate) mod operator;
 pub(crate) mod pilot;
 pub(crate) mod registry;
+pub(crate) mod session;
 pub(crate) mod site;
 
 use anyhow::Context;

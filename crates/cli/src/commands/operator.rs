@@ -1,5 +1,6 @@
-//! The operators' commands: each is one request to the center over its Unix
-//! socket, in the name of an actor that is never defaulted.
+//! The commands to a center: each is one request, over its Unix socket in the
+//! name of an actor that is never defaulted, or over its people's listener in
+//! the session that `iryonet login` began.
 
 use crate::{commands, output};
 use anyhow::{Context, bail};
@@ -13,16 +14,18 @@ use std::process::ExitCode;
 /// Where the center is, and who acts.
 #[derive(Args, Clone)]
 pub(crate) struct Center {
-    /// The center's operator socket.
+    /// The center's operator socket, or its people's listener as
+    /// https://center.example:8445.
     #[arg(
         long,
         global = true,
         env = "IRYONET_CENTER",
-        value_name = "SOCKET",
+        value_name = "SOCKET|URL",
         default_value = "/run/iryonet/operator.sock"
     )]
     center: PathBuf,
-    /// Who acts, as operator:suzuki. Wanted for every act, never assumed.
+    /// Who acts, as operator:suzuki. Wanted for every act at the socket, never
+    /// assumed; at the people's listener the session says it.
     #[arg(
         long = "as",
         global = true,
@@ -36,27 +39,56 @@ pub(crate) struct Center {
 }
 
 impl Center {
-    fn get(&self, path: &str) -> anyhow::Result<ExitCode> {
+    pub(crate) fn get(&self, path: &str) -> anyhow::Result<ExitCode> {
         self.request("GET", path, None)
     }
 
-    fn act(&self, path: &str, body: Value) -> anyhow::Result<ExitCode> {
-        if self.actor.is_none() {
+    pub(crate) fn act(&self, path: &str, body: Value) -> anyhow::Result<ExitCode> {
+        if self.actor.is_none() && self.url().is_none() {
             bail!("who acts? Say --as role:name (or set IRYONET_AS), as --as operator:suzuki");
         }
         self.request("POST", path, Some(body))
     }
 
     fn request(&self, method: &str, path: &str, body: Option<Value>) -> anyhow::Result<ExitCode> {
-        let client = OperatorClient::new(&self.center);
-        let answer = commands::runtime()?.block_on(client.request(
-            method,
-            path,
-            self.actor.as_ref(),
-            body.as_ref(),
-        ))?;
+        let answer = self.ask(method, path, body)?;
         output::show(&answer, self.json);
         Ok(ExitCode::SUCCESS)
+    }
+
+    /// One request; the answer.
+    pub(crate) fn ask(
+        &self,
+        method: &str,
+        path: &str,
+        body: Option<Value>,
+    ) -> anyhow::Result<Value> {
+        let runtime = commands::runtime()?;
+        let Some(url) = self.url() else {
+            let client = OperatorClient::new(&self.center);
+            let asked = client.request(method, path, self.actor.as_ref(), body.as_ref());
+            return Ok(runtime.block_on(asked)?);
+        };
+        if self.actor.is_some() {
+            bail!(
+                "at the people's listener the session says who acts; leave --as (IRYONET_AS) out"
+            );
+        }
+        let session = super::session::Session::load(url)?;
+        let client = session.client()?;
+        Ok(runtime.block_on(client.request(method, path, body.as_ref()))?)
+    }
+
+    /// The people's listener, if that is meant.
+    pub(crate) fn url(&self) -> Option<&str> {
+        self.center
+            .to_str()
+            .filter(|center| center.starts_with("https://"))
+    }
+
+    /// Is JSON wanted?
+    pub(crate) fn json(&self) -> bool {
+        self.json
     }
 }
 

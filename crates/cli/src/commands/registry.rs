@@ -45,6 +45,9 @@ enum Command {
         /// Whose list it is.
         #[arg(long, value_enum, default_value_t = Table::Medical)]
         table: Table,
+        /// Take it even when more than one in twenty of the list are not in it.
+        #[arg(long)]
+        many_vanished: bool,
         /// Who imports, as operator:suzuki; the login name as operator if not given.
         #[arg(long = "as", env = "IRYONET_AS", value_name = "ROLE:NAME")]
         actor: Option<Actor>,
@@ -104,9 +107,18 @@ pub(crate) fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         json,
     } = arguments;
     match command {
-        Command::Import { file, table, actor } => {
+        Command::Import {
+            file,
+            table,
+            many_vanished,
+            actor,
+        } => {
             let store = SqliteStore::open(&store)?;
-            import_list(&store, &file, table.into(), actor, json)
+            let options = ImportOptions {
+                many_vanished,
+                ..ImportOptions::of(table.into())
+            };
+            import_list(&store, &file, &options, actor, json)
         }
         Command::Find {
             name,
@@ -181,7 +193,7 @@ fn history(item: &HistoryItem) -> anyhow::Result<Value> {
 fn import_list(
     store: &SqliteStore,
     file: &std::path::Path,
-    table: ScoreTable,
+    options: &ImportOptions,
     actor: Option<Actor>,
     json: bool,
 ) -> anyhow::Result<ExitCode> {
@@ -206,7 +218,7 @@ fn import_list(
     let report = import::run(
         store,
         &bytes,
-        &ImportOptions::of(table),
+        options,
         &actor,
         commands::now(),
         &mut |progress| {
@@ -249,6 +261,7 @@ fn import_list(
         "new": counts.new,
         "changed": counts.changed,
         "unchanged": counts.same,
+        "vanished": counts.vanished,
         "other_score_table": counts.other_table,
         "encoding": report.encoding.as_str(),
         "sha256": report.file_sha256,
