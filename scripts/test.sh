@@ -12,6 +12,7 @@ cargo xtask ebpf
 step "formatting"
 cargo fmt --all --check
 cargo fmt --manifest-path crates/datapath/Cargo.toml --check
+cargo fmt --manifest-path crates/translate/kernel/Cargo.toml --check
 
 step "lints (clippy, warnings are errors)"
 cargo clippy --locked --workspace --all-targets --quiet -- -D warnings

@@ -5,8 +5,8 @@
 //! built with. A rustup nightly with `rust-src` builds `core` itself. Whichever
 //! the machine has is used, the first one first.
 //!
-//! The object goes to `target/ebpf/iryonet-datapath.o`, from where the gateway
-//! embeds it.
+//! The gateway's object goes to `target/ebpf/iryonet-datapath.o`, from where the
+//! gateway embeds it; beside it lies the one that the tests of the translation load.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -15,7 +15,12 @@ use std::process::Command;
 use anyhow::{Context as _, Result, bail};
 
 const TARGET: &str = "bpfel-unknown-none";
-const OBJECT: &str = "target/ebpf/iryonet-datapath.o";
+/// Crates that are built, each a workspace of its own, by name and folder. The
+/// object of each goes to `target/ebpf/NAME.o`.
+const CRATES: [(&str, &str); 2] = [
+    ("iryonet-datapath", "crates/datapath"),
+    ("iryonet-translate-kernel", "crates/translate/kernel"),
+];
 const DEBIAN_RUSTC: &str = "/usr/bin/rustc";
 
 /// A compiler that can make eBPF.
@@ -26,7 +31,7 @@ enum Compiler {
     Nightly,
 }
 
-/// Builds the object, and touches it only when it has changed.
+/// Builds the objects, and touches only those that have changed.
 pub(crate) fn build(root: &Path) -> Result<()> {
     let compiler = find_compiler()?;
     let linker = find_linker()?;
@@ -49,6 +54,23 @@ pub(crate) fn build(root: &Path) -> Result<()> {
         );
     }
 
+    for (name, folder) in CRATES {
+        build_crate(root, &compiler, &linker, name, folder).with_context(|| {
+            let linked =
+                linker_llvm.map_or_else(|| "an unknown LLVM".into(), |v| format!("LLVM {v}"));
+            format!("{name}: the compiler uses LLVM {rustc_llvm}, bpf-linker {linked}")
+        })?;
+    }
+    Ok(())
+}
+
+fn build_crate(
+    root: &Path,
+    compiler: &Compiler,
+    linker: &Path,
+    name: &str,
+    folder: &str,
+) -> Result<()> {
     let mut cargo = match compiler {
         Compiler::Debian => {
             let mut cargo = Command::new("cargo");
@@ -77,7 +99,7 @@ pub(crate) fn build(root: &Path) -> Result<()> {
             "--target-dir",
         ])
         .arg(root.join("target/ebpf-build"))
-        .current_dir(root.join("crates/datapath"))
+        .current_dir(root.join(folder))
         .env("CARGO_ENCODED_RUSTFLAGS", flags.join("\u{1f}"))
         .env("PATH", path_with(linker.parent())?)
         // Set when xtask itself runs under cargo; they are about this crate.
@@ -89,19 +111,16 @@ pub(crate) fn build(root: &Path) -> Result<()> {
     }
     let status = cargo.status().context("cargo could not be started")?;
     if !status.success() {
-        let linked = linker_llvm.map_or_else(|| "an unknown LLVM".into(), |v| format!("LLVM {v}"));
-        bail!(
-            "building the eBPF programs failed ({status}); the compiler uses LLVM {rustc_llvm}, \
-             bpf-linker {linked}"
-        );
+        bail!("building the eBPF programs failed ({status})");
     }
 
     let built = root
         .join("target/ebpf-build")
         .join(TARGET)
-        .join("release/iryonet-datapath");
+        .join("release")
+        .join(name);
     let bytes = std::fs::read(&built).with_context(|| format!("reading {}", built.display()))?;
-    let object = root.join(OBJECT);
+    let object = root.join("target/ebpf").join(format!("{name}.o"));
     if std::fs::read(&object).is_ok_and(|old| old == bytes) {
         return Ok(());
     }

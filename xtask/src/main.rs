@@ -11,7 +11,7 @@ use clap::Parser;
 #[derive(Parser)]
 #[command(name = "xtask", about = "The project's own tools")]
 enum Task {
-    /// Build the eBPF programs into target/ebpf/iryonet-datapath.o
+    /// Build the eBPF programs into target/ebpf
     Ebpf,
 }
 
