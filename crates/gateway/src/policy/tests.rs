@@ -678,7 +678,7 @@ impl Model {
         }) && self
             .participants
             .get(&held.participant)
-            .is_some_and(|p| p.condition == Condition::Live)
+            .is_some_and(|p| matches!(p.condition, Condition::Live | Condition::NotOpen))
     }
 }
 
