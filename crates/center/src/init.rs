@@ -7,7 +7,6 @@ use crate::config::Config;
 use crate::error::CenterError;
 use iryonet_authority::{IssuingCa, files};
 use iryonet_domain::{Actor, Role};
-use iryonet_store::SqliteStore;
 use iryonet_wire::signed::PolicySigner;
 
 /// What `init` found or made.
@@ -42,8 +41,13 @@ pub fn init(config: &Config) -> Result<Initialised, CenterError> {
         files::write_new(&config.policy_key(), pem.as_bytes(), 0o600)?;
     }
     let signer = policy_signer(config)?;
-    let store = SqliteStore::open(&config.database())?;
-    iryonet_store::found(&store, config.network, &system_actor(config)?, clock::now())?;
+    let store = config.place()?.open()?;
+    iryonet_store::found(
+        &*store,
+        config.network,
+        &system_actor(config)?,
+        clock::now(),
+    )?;
     let proof = certificate::ensure(config, &issuing, clock::now())?.proof()?;
     Ok(Initialised {
         center: config.name.to_string(),

@@ -268,6 +268,36 @@ pub(crate) fn store_problem(error: &StoreError) -> Problem {
             )
             .retry_after(1)
         }
+        StoreError::Unreachable { .. } => {
+            tracing::error!(error = %crate::http::problem::chain(error), "the database cannot be reached");
+            Problem::new(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "store-unreachable",
+                "the center's database cannot be reached: the act was not done and nothing was recorded. Repeat it",
+                "センターのデータベースに接続できません。操作は行われず、何も記録されていません。しばらくして再度実行してください。",
+            )
+            .retry_after(5)
+        }
+        StoreError::OutcomeUnknown { entry, .. } => {
+            tracing::error!(error = %crate::http::problem::chain(error), "it is not known whether an act was done");
+            let (look, look_ja) = match entry {
+                Some(entry) => (
+                    format!("look whether ledger entry {entry} is there and is yours"),
+                    format!("台帳 {entry} 番の有無と内容"),
+                ),
+                None => ("look whether it was done".to_owned(), "結果".to_owned()),
+            };
+            Problem::new(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "outcome-unknown",
+                format!(
+                    "the connection to the center's database broke while the act was made durable: it may be done or not. Do not repeat it blindly; {look} first"
+                ),
+                format!(
+                    "操作の確定中にデータベースとの接続が切れました。操作が行われたかどうかは不明です。再実行の前に{look_ja}を確認してください。"
+                ),
+            )
+        }
         error if error.is_temporary() => {
             tracing::error!(error = %crate::http::problem::chain(error), "the store failed");
             Problem::new(

@@ -14,4 +14,5 @@ mod enrolment;
 mod feed;
 mod life;
 mod openapi;
+mod postgres;
 mod support;
