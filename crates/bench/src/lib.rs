@@ -4,6 +4,7 @@
 //! It must not be used by anything that serves; nothing here decides.
 
 pub mod lab;
+pub mod registry;
 pub mod revoke;
 pub mod throughput;
 

@@ -5,6 +5,7 @@
 //! of one: an enrolment code appears only as its hash.
 
 use crate::account::{Credential, Login, LoginMethod, SpeaksFor};
+use crate::admission::AdmissionRow;
 use crate::applicant::{ListId, ListRow};
 use crate::certificate::{CertificateFacts, RevocationReason};
 use crate::enrolment::{CodeHash, Subject};
@@ -372,5 +373,11 @@ pub enum Command {
         from: String,
         /// First millisecond at which one is looked at again.
         until: UnixMillis,
+    },
+    /// Admits many participants at once, each with its site 0; whole or not at
+    /// all. At most [`crate::limits::ROWS_PER_COMMAND`].
+    AdmitParticipants {
+        /// Whom.
+        rows: Vec<AdmissionRow>,
     },
 }

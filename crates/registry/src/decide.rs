@@ -183,6 +183,7 @@ pub fn decide(view: &dyn View, actor: &Actor, command: &Command, now: UnixMillis
             from,
             until,
         } => crate::account::lock_out(view, account, *failures, from, *until, now),
+        Command::AdmitParticipants { rows } => crate::admission::admit_many(view, rows),
     }
 }
 

@@ -137,7 +137,7 @@ pub const fn row(act: Act) -> Row {
         Act::FoundNetwork => MACHINE,
         Act::RegisterGateway => OPERATOR,
         // People admit through cases; this way is for break-glass.
-        Act::AdmitParticipant => MACHINE,
+        Act::AdmitParticipant | Act::AdmitParticipants => MACHINE,
         Act::AddSite | Act::AddLine | Act::RemoveLine => OPERATOR,
         Act::IssueEnrolmentCode => &[
             (Role::Approver, Scope::Every),

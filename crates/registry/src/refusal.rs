@@ -337,6 +337,8 @@ pub enum Refusal {
     LockOutLife { until: UnixMillis },
     #[error("{name} logs in and keeps credentials for the own account only, not for {account}")]
     NotOneself { name: String, account: AccountName },
+    #[error("row {row}: {because}; none of the rows was admitted")]
+    AdmissionRow { row: usize, because: Box<Refusal> },
 }
 
 impl Refusal {
@@ -455,6 +457,7 @@ impl Refusal {
             Self::LoginCodeLife { .. } => "login-code-life",
             Self::LockOutLife { .. } => "lock-out-life",
             Self::NotOneself { .. } => "not-oneself",
+            Self::AdmissionRow { .. } => "admission-row",
         }
     }
 
@@ -591,6 +594,7 @@ impl Refusal {
             Self::LoginCodeLife { expires_at } => format!("初回ログインコードの期限は14日以内の将来の日時です（{at}）", at = expires_at.0),
             Self::LockOutLife { until } => format!("ログイン拒否の期限は1時間以内の将来の日時です（{at}）", at = until.0),
             Self::NotOneself { name, account } => format!("{name} が操作できるのは自分のアカウントだけです（{account} は不可）"),
+            Self::AdmissionRow { row, because } => format!("{row} 行目: {}。どの行も加入していません", because.ja()),
         }
     }
 }

@@ -295,6 +295,40 @@ impl Cluster {
         self.end(nix::sys::signal::Signal::SIGKILL)
     }
 
+    /// Kills a process that serves somebody at this database, whatever it does
+    /// at that moment. The server then ends all sessions and recovers.
+    ///
+    /// # Errors
+    /// When nobody is served, or the system refuses.
+    pub fn kill_session(&self, database: &str) -> Result<(), ClusterError> {
+        let doing = "finding a session";
+        let said = |error: postgres::Error| ClusterError::Server {
+            doing,
+            said: error.to_string(),
+        };
+        let mut client = self.settings("postgres")?.connect().map_err(said)?;
+        let found = client
+            .query_opt(
+                "SELECT pid FROM pg_stat_activity WHERE datname = $1
+                 ORDER BY state <> 'active', xact_start LIMIT 1",
+                &[&database],
+            )
+            .and_then(|row| row.map(|row| row.try_get::<_, i32>(0)).transpose())
+            .map_err(said)?;
+        let process = found.ok_or_else(|| ClusterError::Server {
+            doing,
+            said: "nobody is served".to_owned(),
+        })?;
+        nix::sys::signal::kill(
+            nix::unistd::Pid::from_raw(process),
+            nix::sys::signal::Signal::SIGKILL,
+        )
+        .map_err(|error| ClusterError::System {
+            doing: "killing a session",
+            source: error.into(),
+        })
+    }
+
     fn end(&mut self, signal: nix::sys::signal::Signal) -> Result<(), ClusterError> {
         let doing = "stopping the server";
         let Some(mut server) = self.server.take() else {

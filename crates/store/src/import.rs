@@ -6,12 +6,13 @@
 //! and goes on; one that finds nothing new writes nothing at all.
 
 use crate::error::StoreError;
-use crate::store::{Outcome, Store, change, look};
+use crate::store::{Outcome, Reader, Store, change, look};
 use iryonet_domain::{Actor, InstitutionCode, ScoreTable, UnixMillis};
 use iryonet_registry::applicant::{ImportCounts, compare};
 use iryonet_registry::limits::ROWS_PER_COMMAND;
 use iryonet_registry::list::{self, Encoding, FileError, Untaken};
-use iryonet_registry::{Command, Event, ListId, ListRow, Refusal, View};
+use iryonet_registry::{Applicant, Command, Event, ListId, ListRow, Refusal};
+use std::collections::HashMap;
 
 /// What the list does not say itself.
 #[derive(Debug, Clone)]
@@ -152,23 +153,16 @@ pub fn run(
             source,
         }
     };
-    let mut differing = differing_rows(store, &rows, options, progress).map_err(stopped(0, 0))?;
-    let total = differing.len() as u64;
+    let mut left = differing_rows(store, &rows, options, progress).map_err(stopped(0, 0))?;
+    let total = left.len() as u64;
     let mut written = 0;
-    while !differing.is_empty() {
-        let rest = differing.split_off(differing.len().min(ROWS_PER_COMMAND));
+    while !left.is_empty() {
+        let rest = left.split_off(left.len().min(ROWS_PER_COMMAND));
         let last = rest.is_empty();
-        let chunk = std::mem::replace(&mut differing, rest);
+        let chunk = std::mem::replace(&mut left, rest);
         let outcome = change(store, |transaction| {
             // Again, now that nobody else can write.
-            let rows: Vec<ListRow> = chunk
-                .iter()
-                .filter_map(|row| match differs(transaction, row, &options.list) {
-                    Ok(false) => None,
-                    Ok(true) => Some(Ok(row.clone())),
-                    Err(error) => Some(Err(error)),
-                })
-                .collect::<Result<_, StoreError>>()?;
+            let rows = differing(&*transaction, &chunk, &options.list)?;
             let mut sequences = Vec::new();
             let mut found = ImportCounts::default();
             if !rows.is_empty() {
@@ -232,8 +226,23 @@ pub fn run(
     Ok(report)
 }
 
-fn differs<V: View + ?Sized>(view: &V, row: &ListRow, list: &ListId) -> Result<bool, StoreError> {
-    Ok(compare(view.applicant(row.code)?.as_ref(), row, list).is_some())
+/// Those of the rows that say something new.
+fn differing<R: Reader + ?Sized>(
+    reader: &R,
+    rows: &[ListRow],
+    list: &ListId,
+) -> Result<Vec<ListRow>, StoreError> {
+    let codes: Vec<InstitutionCode> = rows.iter().map(|row| row.code).collect();
+    let known: HashMap<InstitutionCode, Applicant> = reader
+        .applicants_with(&codes)?
+        .into_iter()
+        .map(|applicant| (applicant.code, applicant))
+        .collect();
+    Ok(rows
+        .iter()
+        .filter(|row| compare(known.get(&row.code), row, list).is_some())
+        .cloned()
+        .collect())
 }
 
 fn differing_rows(
@@ -244,19 +253,15 @@ fn differing_rows(
 ) -> Result<Vec<ListRow>, StoreError> {
     let total = rows.len() as u64;
     look(store, |reader| {
-        let mut differing = Vec::new();
+        let mut found = Vec::new();
         for (place, chunk) in rows.chunks(ROWS_PER_COMMAND).enumerate() {
-            for row in chunk {
-                if differs(reader, row, &options.list)? {
-                    differing.push(row.clone());
-                }
-            }
+            found.extend(differing(reader, chunk, &options.list)?);
             progress(Progress::Compared {
                 done: (place * ROWS_PER_COMMAND + chunk.len()) as u64,
                 total,
             });
         }
-        Ok(differing)
+        Ok(found)
     })
 }
 

@@ -40,6 +40,7 @@ pub mod place;
 mod pool;
 pub mod postgres;
 pub mod query;
+mod search;
 pub mod side;
 mod sql;
 pub mod sqlite;

@@ -6,8 +6,8 @@ use crate::query::{
 };
 use crate::side::{SideValue, Space};
 use iryonet_domain::{
-    Actor, AgreementId, DeviceId, GatewayId, LineId, NetworkPrefix, ParticipantNumber, ServiceId,
-    UnixMillis,
+    Actor, AgreementId, DeviceId, GatewayId, InstitutionCode, LineId, NetworkPrefix,
+    ParticipantNumber, ServiceId, UnixMillis,
 };
 use iryonet_ledger::{Entry, Tip};
 use iryonet_registry::{
@@ -111,6 +111,9 @@ pub trait Reader: View {
         after: AfterCode,
         limit: usize,
     ) -> Result<Vec<Applicant>, StoreError>;
+    /// The applicants with these codes, in any order; those that no list named
+    /// are left out.
+    fn applicants_with(&self, codes: &[InstitutionCode]) -> Result<Vec<Applicant>, StoreError>;
     /// How many applicants there are.
     fn applicant_count(&self) -> Result<u64, StoreError>;
 

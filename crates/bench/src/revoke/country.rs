@@ -14,7 +14,7 @@ use iryonet_registry::certificate::{CertificateFacts, Serial};
 use iryonet_registry::command::Home;
 use iryonet_registry::enrolment::{CodeHash, Subject};
 use iryonet_registry::{Act, Command, Event, permission};
-use iryonet_store::{SqliteStore, StoreError, Transaction};
+use iryonet_store::{SqliteStore, Store, StoreError, Transaction};
 use std::net::Ipv6Addr;
 
 /// Acts per transaction of the bulk load.
@@ -56,6 +56,8 @@ struct Filler<'a> {
     network: NetworkPrefix,
     authority: &'a IssuingCa,
     draws: u64,
+    /// Institutions get a code each.
+    coded: bool,
 }
 
 pub(crate) fn fill(region: &Region, options: &Options) -> Result<Country, RevokeError> {
@@ -69,9 +71,8 @@ pub(crate) fn fill(region: &Region, options: &Options) -> Result<Country, Revoke
         network: region::network()?,
         authority: &authority,
         draws: 0,
+        coded: true,
     };
-    let mut provider = None;
-    let mut service = None;
     write(&store, |tx| {
         for (gateway, backbone, blocks) in region::gateways() {
             filler.done(
@@ -83,38 +84,9 @@ pub(crate) fn fill(region: &Region, options: &Options) -> Result<Country, Revoke
                 },
             )?;
         }
-        let (number, clinic) = filler.measured(
-            tx,
-            ParticipantKind::Provider,
-            "g2",
-            region::PROVIDER_LINE,
-            0,
-        )?;
-        let events = filler.done(
-            tx,
-            Command::RegisterService {
-                provider: number,
-                name: "地域医療連携".to_owned(),
-                class: TrafficClass::Interactive,
-                purposes: vec![Purpose::RegionalCollaboration],
-                endpoints: vec![Endpoint {
-                    address: clinic.host,
-                    protocol: Protocol::Tcp,
-                    port: PORT,
-                }],
-                eligible: vec![],
-            },
-        )?;
-        service = events.iter().find_map(|event| match event {
-            Event::ServiceRegistered { service, .. } => Some(*service),
-            _ => None,
-        });
-        provider = Some((number, clinic));
         Ok(())
     })?;
-    let (Some((provider_number, provider)), Some(service)) = (provider, service) else {
-        return Err(RevokeError::Country("no service was registered".to_owned()));
-    };
+    let (provider_number, provider, service) = filler.provider(&store)?;
 
     let mut clinics = Vec::new();
     write(&store, |tx| {
@@ -139,7 +111,7 @@ pub(crate) fn fill(region: &Region, options: &Options) -> Result<Country, Revoke
         })?;
         at = end;
     }
-    let ledger_entries = iryonet_store::Store::revision(&store).map_err(|error| country(&error))?;
+    let ledger_entries = store.revision().map_err(|error| country(&error))?;
     Ok(Country {
         service: provider.host,
         port: PORT,
@@ -150,10 +122,10 @@ pub(crate) fn fill(region: &Region, options: &Options) -> Result<Country, Revoke
 }
 
 fn write(
-    store: &SqliteStore,
+    store: &dyn Store,
     mut act: impl FnMut(&mut dyn Transaction) -> Result<(), StoreError>,
 ) -> Result<(), RevokeError> {
-    iryonet_store::Store::write(store, &mut act).map_err(|error| {
+    store.write(&mut act).map_err(|error| {
         let cause = std::error::Error::source(&error)
             .map(|c| format!(": {c}"))
             .unwrap_or_default();
@@ -161,7 +133,102 @@ fn write(
     })
 }
 
+/// Those between whom agreements are measured: clinics with a line at gateway
+/// g1, and a service at g2. There is no agreement yet.
+pub(crate) struct Measured {
+    /// The clinics.
+    pub(crate) clinics: Vec<ParticipantNumber>,
+    /// Who runs the service.
+    pub(crate) provider: ParticipantNumber,
+    /// The service.
+    pub(crate) service: ServiceId,
+    /// From now on, for a year.
+    pub(crate) validity: Validity,
+}
+
+impl Measured {
+    /// Records so many clinics beside whoever is there.
+    pub(crate) fn record(
+        region: &Region,
+        store: &dyn Store,
+        clinics: u32,
+    ) -> Result<Self, RevokeError> {
+        let country = |error: &dyn std::error::Error| RevokeError::Country(error.to_string());
+        let authority = IssuingCa::load(&region.issuing_dir()).map_err(|e| country(&e))?;
+        let now = region::now();
+        let validity = Validity::new(now, now.plus_ms(365 * DAY_MS)).map_err(|e| country(&e))?;
+        let mut filler = Filler {
+            now,
+            validity,
+            network: region::network()?,
+            authority: &authority,
+            draws: 0,
+            // The codes are the country's.
+            coded: false,
+        };
+        let (provider, _, service) = filler.provider(store)?;
+        let mut numbers = Vec::new();
+        write(store, |tx| {
+            numbers.clear();
+            for index in 0..clinics {
+                let line = region::clinic_line(index);
+                let kind = ParticipantKind::Institution(InstitutionKind::Clinic);
+                let (number, _) = filler.measured(tx, kind, "g1", &line, index)?;
+                numbers.push(number);
+            }
+            Ok(())
+        })?;
+        Ok(Self {
+            clinics: numbers,
+            provider,
+            service,
+            validity,
+        })
+    }
+}
+
 impl Filler<'_> {
+    /// The provider with its line at g2, and its service.
+    fn provider(
+        &mut self,
+        store: &dyn Store,
+    ) -> Result<(ParticipantNumber, Clinic, ServiceId), RevokeError> {
+        let mut recorded = None;
+        write(store, |tx| {
+            let (number, clinic) = self.measured(
+                tx,
+                ParticipantKind::Provider,
+                "g2",
+                region::PROVIDER_LINE,
+                0,
+            )?;
+            let events = self.done(
+                tx,
+                Command::RegisterService {
+                    provider: number,
+                    name: "地域医療連携".to_owned(),
+                    class: TrafficClass::Interactive,
+                    purposes: vec![Purpose::RegionalCollaboration],
+                    endpoints: vec![Endpoint {
+                        address: clinic.host,
+                        protocol: Protocol::Tcp,
+                        port: PORT,
+                    }],
+                    eligible: vec![],
+                },
+            )?;
+            recorded = events
+                .iter()
+                .find_map(|event| match event {
+                    Event::ServiceRegistered { service, .. } => Some(*service),
+                    _ => None,
+                })
+                .map(|service| (number, clinic, service));
+            Ok(())
+        })?;
+        recorded.ok_or_else(|| RevokeError::Country("no service was registered".to_owned()))
+    }
+
     fn done(&self, tx: &mut dyn Transaction, command: Command) -> Result<Vec<Event>, StoreError> {
         // Each act by the role whose duty it is; nothing here is an officer's alone.
         let role = permission::whose_duty(Act::from(&command)).unwrap_or(Role::System);
@@ -179,14 +246,14 @@ impl Filler<'_> {
         index: u32,
     ) -> Result<ParticipantNumber, StoreError> {
         let code = match kind {
-            ParticipantKind::Provider => None,
-            ParticipantKind::Institution(_) => Some(InstitutionCode::generate(
+            ParticipantKind::Institution(_) if self.coded => Some(InstitutionCode::generate(
                 // 1..=47, so never out of range.
                 Prefecture::new((index % 47) as u8 + 1).map_err(given_up)?,
                 ScoreTable::Medical,
                 (index / 47 % 100) as u8,
                 (index / 4_700) as u16,
             )),
+            ParticipantKind::Provider | ParticipantKind::Institution(_) => None,
         };
         let events = self.done(
             tx,

@@ -11,8 +11,8 @@
 //! the same packet every 100 µs until they refuse it. What is asked is the
 //! program at the interface, with its live tables (BPF_PROG_TEST_RUN).
 
-mod country;
-mod region;
+pub(crate) mod country;
+pub(crate) mod region;
 mod sessions;
 mod watch;
 
@@ -153,12 +153,12 @@ pub fn run(options: &Options) -> Result<Report, RevokeError> {
     })
 }
 
-fn milliseconds(duration: Duration) -> f64 {
+pub(crate) fn milliseconds(duration: Duration) -> f64 {
     duration.as_secs_f64() * 1_000.0
 }
 
 impl Distribution {
-    fn of(mut values: Vec<f64>) -> Self {
+    pub(crate) fn of(mut values: Vec<f64>) -> Self {
         values.sort_by(f64::total_cmp);
         let rank = |percent: usize| {
             let place = (values.len() * percent).div_ceil(100).saturating_sub(1);

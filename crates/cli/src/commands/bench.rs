@@ -38,6 +38,13 @@ enum Command {
         #[arg(long, default_value_t = 200)]
         revocations: u32,
     },
+    /// The registry on SQLite and on PostgreSQL: bulk admission, search, an
+    /// agreement until its gateway enforces it, memory of the center.
+    Registry {
+        /// Institutions admitted.
+        #[arg(long, default_value_t = 600_000)]
+        institutions: u32,
+    },
     /// iperf3 through the loaded datapath against the bare path.
     Throughput {
         /// Participants in the tables.
@@ -114,6 +121,10 @@ pub(crate) fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
                 revocations,
             };
             serde_json::to_value(iryonet_bench::revoke::run(&options)?)?
+        }
+        Command::Registry { institutions } => {
+            let options = iryonet_bench::registry::Options { institutions };
+            serde_json::to_value(iryonet_bench::registry::run(&options)?)?
         }
         Command::Throughput {
             institutions,

@@ -1,11 +1,30 @@
 //! What is the same in every home: reading, deciding, recording, writing. Over
 //! [`crate::sql`]; it must not know which database it is.
 
+mod postings;
 mod reader;
 pub(crate) mod records;
+mod search;
 mod session;
 mod side;
 mod tables;
 mod view;
 
 pub(crate) use session::Session;
+
+use crate::error::StoreError;
+use crate::sql::Driver;
+
+/// Fills what a layout has made and statements cannot fill. With the newest
+/// layout only, which is the one that reading and writing know. Was there
+/// anything?
+pub(crate) fn fill(driver: &dyn Driver, home: &str) -> Result<bool, StoreError> {
+    // Values of the side store are not looked at here, so no time counts.
+    let session = Session::new(driver, home, iryonet_domain::UnixMillis(0));
+    if !session.take_unfilled()? {
+        return Ok(false);
+    }
+    session.rebuild_search()?;
+    session.finish()?;
+    Ok(true)
+}

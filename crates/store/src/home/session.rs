@@ -1,14 +1,16 @@
 //! One transaction on one connection: what reads, decides, records and writes.
 
+use super::postings::Pending;
 use super::records::{self, Record};
 use crate::error::StoreError;
 use crate::side::Space;
-use crate::sql::{Driver, Failure, FailureKind, Misfit, Row, Value};
+use crate::sql::{Dialect, Driver, Failure, FailureKind, Misfit, Row, Table, Value};
 use crate::store::{Outcome, Recorded, Transaction};
-use iryonet_domain::{Actor, UnixMillis};
+use iryonet_domain::{Actor, InstitutionCode, ParticipantNumber, UnixMillis};
 use iryonet_ledger::{Entry, Tip};
-use iryonet_registry::{Command, DecideError, ViewError, apply, decide};
-use std::cell::Cell;
+use iryonet_registry::{Applicant, Command, DecideError, Event, ViewError, apply, decide};
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
 use std::ops::ControlFlow;
 
 /// Largest command in bytes of JSON: a thousand rows of a list with the
@@ -30,7 +32,34 @@ pub(crate) struct Session<'c> {
     broken: Cell<bool>,
     /// What the driver's first failure was.
     failure: Cell<Option<FailureKind>>,
+    /// Changes of the search index that are not written yet.
+    pub(super) pending: RefCell<Pending>,
+    /// What was looked up ahead for the command that is decided and applied.
+    pub(super) known: RefCell<Known>,
+    /// What the present event writes was not there before.
+    pub(super) fresh: Cell<bool>,
+    /// Rows that are written together; none while each is written at once.
+    waiting: RefCell<Option<Vec<Waiting>>>,
 }
+
+/// Looked up ahead, many at once, for a command about many.
+#[derive(Debug, Default)]
+pub(super) struct Known {
+    pub(super) holders: HashMap<InstitutionCode, Option<ParticipantNumber>>,
+    pub(super) applicants: HashMap<InstitutionCode, Option<Applicant>>,
+}
+
+/// Rows of one table that are not written yet.
+#[derive(Debug)]
+struct Waiting {
+    table: Table,
+    rows: Vec<Vec<Value<'static>>>,
+}
+
+/// From so many events on, rows are written together.
+const TOGETHER_FROM: usize = 16;
+/// Rows of one table that wait at most.
+const WAITING_MAX: usize = 4_096;
 
 impl<'c> Session<'c> {
     pub(crate) fn new(driver: &'c dyn Driver, home: &'c str, now: UnixMillis) -> Self {
@@ -42,6 +71,10 @@ impl<'c> Session<'c> {
             recorded: Cell::new(None),
             broken: Cell::new(false),
             failure: Cell::new(None),
+            pending: RefCell::default(),
+            known: RefCell::default(),
+            fresh: Cell::new(false),
+            waiting: RefCell::default(),
         }
     }
 
@@ -88,6 +121,8 @@ impl<'c> Session<'c> {
 
     /// Everything is written that is to be committed.
     pub(crate) fn finish(&self) -> Result<(), StoreError> {
+        self.whole()?;
+        self.write_postings()?;
         self.whole()
     }
 
@@ -99,7 +134,7 @@ impl<'c> Session<'c> {
         map: impl Fn(&dyn Row) -> Result<T, Misfit>,
     ) -> Result<Option<T>, StoreError> {
         let doing = "look something up";
-        self.whole()?;
+        self.settle()?;
         let mut found = None;
         self.driver
             .each(sql, values, &mut |row| {
@@ -120,7 +155,7 @@ impl<'c> Session<'c> {
         visit: &mut dyn FnMut(T) -> Result<(), StoreError>,
     ) -> Result<(), StoreError> {
         let doing = "list something";
-        self.whole()?;
+        self.settle()?;
         let mut stopped = Ok(());
         self.driver
             .each(sql, values, &mut |row| {
@@ -152,7 +187,7 @@ impl<'c> Session<'c> {
 
     /// Changes something; tells how many rows.
     pub(super) fn run(&self, sql: &str, values: &[Value<'_>]) -> Result<u64, StoreError> {
-        self.whole()?;
+        self.settle()?;
         self.driver.run(sql, values).map_err(self.failed("write"))
     }
 
@@ -186,7 +221,67 @@ impl<'c> Session<'c> {
 
     /// Inserts the record, or replaces the one with its key.
     pub(super) fn put<R: Record>(&self, record: &R) -> Result<(), StoreError> {
-        self.run(&R::TABLE.put(), &record.write()?).map(drop)
+        if self.waiting.borrow().is_none() {
+            return self.run(&R::TABLE.put(), &record.write()?).map(drop);
+        }
+        let row = record.write()?.into_iter().map(Value::into_owned).collect();
+        let mut waiting = self.waiting.borrow_mut();
+        let waiting = waiting.get_or_insert_default();
+        match waiting.iter_mut().find(|it| it.table.name == R::TABLE.name) {
+            Some(it) => it.rows.push(row),
+            None => waiting.push(Waiting {
+                table: R::TABLE,
+                rows: vec![row],
+            }),
+        }
+        Ok(())
+    }
+
+    /// Writes what waits to be written together: before anything is asked, so
+    /// that answers include it, and in between, so that it does not grow.
+    fn settle(&self) -> Result<(), StoreError> {
+        self.whole()?;
+        let waiting = match self.waiting.borrow_mut().as_mut() {
+            None => return Ok(()),
+            Some(waiting) => std::mem::take(waiting),
+        };
+        for Waiting { table, rows } in waiting {
+            self.driver
+                .put_many(&table, &rows)
+                .map_err(self.failed("write"))?;
+        }
+        Ok(())
+    }
+
+    fn is_too_much_waiting(&self) -> bool {
+        let waiting = self.waiting.borrow();
+        waiting
+            .as_ref()
+            .is_some_and(|waiting| waiting.iter().any(|it| it.rows.len() >= WAITING_MAX))
+    }
+
+    /// Hands over the records with these keys, in any order.
+    pub(super) fn get_many<R: Record>(
+        &self,
+        keys: &[Vec<Value<'_>>],
+        visit: &mut dyn FnMut(R) -> Result<(), StoreError>,
+    ) -> Result<(), StoreError> {
+        let doing = "look many up";
+        self.settle()?;
+        let mut stopped = Ok(());
+        self.driver
+            .get_many(&R::TABLE, keys, &mut |row| {
+                stopped = R::read(row)
+                    .map_err(self.misfit(doing))
+                    .and_then(&mut *visit);
+                if stopped.is_ok() {
+                    ControlFlow::Continue(())
+                } else {
+                    ControlFlow::Break(())
+                }
+            })
+            .map_err(self.failed(doing))?;
+        stopped
     }
 
     /// The same for many, with few round trips. No key stands twice among them.
@@ -201,7 +296,7 @@ impl<'c> Session<'c> {
         if rows.is_empty() {
             return Ok(());
         }
-        self.whole()?;
+        self.settle()?;
         self.driver
             .put_many(&R::TABLE, &rows)
             .map_err(self.failed("write"))
@@ -273,6 +368,7 @@ impl Session<'_> {
                 limit: COMMAND_MAX_BYTES,
             });
         }
+        self.look_ahead(command)?;
         let decided = match decide(self, actor, command, at) {
             Ok(events) => Ok(events),
             Err(DecideError::Refused(refusal)) => Err(refusal),
@@ -293,23 +389,146 @@ impl Session<'_> {
             Err(refusal) => Outcome::Refused(refusal),
             Ok(events) => {
                 let mut topics = Vec::new();
+                if events.len() >= TOGETHER_FROM {
+                    self.waiting.replace(Some(Vec::new()));
+                }
                 for (place, event) in events.iter().enumerate() {
+                    self.fresh.set(matches!(
+                        event,
+                        Event::ParticipantAdmitted { .. } | Event::ApplicantListed { .. }
+                    ));
                     apply(self, event, at)?;
+                    if self.is_too_much_waiting() {
+                        self.settle()?;
+                    }
                     topics.extend(event.topics().into_iter().map(|topic| records::TopicPlace {
                         topic: topic.to_string(),
                         sequence: entry.sequence,
                         place: place as u64,
                     }));
                 }
+                self.settle()?;
+                self.waiting.replace(None);
                 self.put_many(&topics)?;
                 Outcome::Accepted(events)
             }
         };
+        self.known.take();
         Ok(Recorded {
             sequence: entry.sequence,
             at,
             outcome,
         })
+    }
+
+    /// A command about many asks the same questions about each: they are
+    /// answered ahead, in few statements.
+    fn look_ahead(&self, command: &Command) -> Result<(), StoreError> {
+        let codes: Vec<InstitutionCode> = match command {
+            Command::AdmitParticipants { rows } => rows.iter().filter_map(|row| row.code).collect(),
+            Command::ListApplicants { rows, .. } => rows.iter().map(|row| row.code).collect(),
+            _ => Vec::new(),
+        };
+        self.known.take();
+        if codes.is_empty() {
+            return Ok(());
+        }
+        let applicants = self.known_applicants(&codes)?;
+        let holders = self.holders_of(&codes)?;
+        self.known.replace(Known {
+            applicants,
+            holders,
+        });
+        Ok(())
+    }
+
+    /// The applicants with these codes.
+    pub(super) fn known_applicants(
+        &self,
+        codes: &[InstitutionCode],
+    ) -> Result<HashMap<InstitutionCode, Option<Applicant>>, StoreError> {
+        let mut found: HashMap<InstitutionCode, Option<Applicant>> =
+            codes.iter().map(|code| (*code, None)).collect();
+        let keys: Vec<Vec<Value<'_>>> = found
+            .keys()
+            .map(|code| vec![Value::from(code.to_string())])
+            .collect();
+        self.get_many::<Applicant>(&keys, &mut |applicant| {
+            found.insert(applicant.code, Some(applicant));
+            Ok(())
+        })?;
+        Ok(found)
+    }
+
+    fn holders_of(
+        &self,
+        codes: &[InstitutionCode],
+    ) -> Result<HashMap<InstitutionCode, Option<ParticipantNumber>>, StoreError> {
+        let mut found: HashMap<InstitutionCode, Option<ParticipantNumber>> =
+            codes.iter().map(|code| (*code, None)).collect();
+        let (condition, list) = any_of(
+            self.driver.dialect(),
+            "code",
+            Digits::Text,
+            codes.iter().map(ToString::to_string),
+        );
+        self.each(
+            &format!(
+                "SELECT code, number FROM participant WHERE {condition} AND standing <> 'closed'"
+            ),
+            &[list],
+            |row| {
+                Ok((
+                    records::word(row, 0)?,
+                    records::made(row, 1, ParticipantNumber::new)?,
+                ))
+            },
+            &mut |(code, number)| {
+                found.insert(code, Some(number));
+                Ok(())
+            },
+        )?;
+        Ok(found)
+    }
+}
+
+/// How keys of digits only are kept.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Digits {
+    Integer,
+    Text,
+}
+
+/// `column` is one of these keys, which are of digits only; the condition has
+/// the list as `?1`.
+pub(super) fn any_of(
+    dialect: Dialect,
+    column: &str,
+    kept: Digits,
+    keys: impl Iterator<Item = String>,
+) -> (String, Value<'static>) {
+    let keys: Vec<String> = keys
+        .map(|key| match (dialect, kept) {
+            (Dialect::Sqlite, Digits::Text) => format!("\"{key}\""),
+            _ => key,
+        })
+        .collect();
+    let keys = keys.join(",");
+    match dialect {
+        Dialect::Sqlite => (
+            format!("{column} IN (SELECT value FROM json_each(?1))"),
+            format!("[{keys}]").into(),
+        ),
+        Dialect::Postgres => {
+            let kind = match kept {
+                Digits::Integer => "bigint[]",
+                Digits::Text => "text[]",
+            };
+            (
+                format!("{column} = ANY(CAST(CAST(?1 AS text) AS {kind}))"),
+                format!("{{{keys}}}").into(),
+            )
+        }
     }
 }
 

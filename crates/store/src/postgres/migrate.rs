@@ -5,10 +5,15 @@
 
 use super::classify;
 use super::connection::Connection;
+use super::driver::PostgresDriver;
 use crate::error::StoreError;
 
 /// Each brings the layout from its place in the list to the next.
-const STEPS: [&str; 2] = [include_str!("layout-1.sql"), include_str!("layout-2.sql")];
+const STEPS: [&str; 3] = [
+    include_str!("layout-1.sql"),
+    include_str!("layout-2.sql"),
+    include_str!("layout-3.sql"),
+];
 
 pub(super) fn run(connection: &mut Connection, home: &str) -> Result<(), StoreError> {
     loop {
@@ -43,7 +48,8 @@ fn step(connection: &mut Connection, home: &str) -> Result<bool, StoreError> {
         });
     }
     let Some(step) = STEPS.get(found as usize) else {
-        return Ok(false);
+        // Asked once more after it was filled.
+        return crate::home::fill(&PostgresDriver::new(connection), home);
     };
     let failed = |error| classify(home, "bring its layout up to date", error);
     let client = connection.client().map_err(|failure| {

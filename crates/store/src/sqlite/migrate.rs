@@ -3,6 +3,7 @@
 //! once take it once.
 
 use super::classify;
+use super::driver::SqliteDriver;
 use crate::error::StoreError;
 use rusqlite::Connection;
 
@@ -10,7 +11,11 @@ use rusqlite::Connection;
 const APPLICATION_ID: i32 = 0x4952_594f;
 
 /// Each brings the layout from its place in the list to the next.
-const STEPS: [&str; 2] = [include_str!("layout-1.sql"), include_str!("layout-2.sql")];
+const STEPS: [&str; 3] = [
+    include_str!("layout-1.sql"),
+    include_str!("layout-2.sql"),
+    include_str!("layout-3.sql"),
+];
 
 pub(super) fn run(connection: &mut Connection, home: &str) -> Result<(), StoreError> {
     let failed = |error| classify(home, "bring its layout up to date", error);
@@ -44,6 +49,9 @@ pub(super) fn run(connection: &mut Connection, home: &str) -> Result<(), StoreEr
             });
         }
         let Some(step) = STEPS.get(layout as usize) else {
+            if crate::home::fill(&SqliteDriver(&transaction), home)? {
+                transaction.commit().map_err(failed)?;
+            }
             return Ok(());
         };
         transaction.execute_batch(step).map_err(failed)?;

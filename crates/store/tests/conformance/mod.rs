@@ -1,6 +1,7 @@
 //! What every home of the registry promises. Run on each of them by
 //! [`conformance_suite!`].
 
+pub(crate) mod search;
 pub(crate) mod side;
 pub(crate) mod tree;
 
@@ -40,6 +41,10 @@ macro_rules! conformance_suite {
             a_side_value_is_as_large_as_its_space_takes_and_no_larger,
             an_expired_side_value_is_not_there_and_is_purged_in_bounded_steps,
             side_values_are_listed_by_prefix_page_by_page
+        );
+        $crate::conformance_suite!(@@ search, $open,
+            a_search_finds_what_is_there_and_nothing_else,
+            many_are_admitted_at_once_as_if_one_by_one
         );
         $crate::conformance_suite!(@@ tree, $open,
             the_tree_grows_with_the_ledger_and_proves_every_entry,

@@ -7,6 +7,7 @@ use crate::sql::{self, Kind, Misfit, Row, Table, Value, values};
 use iryonet_domain::{Circuit, LineId, ParticipantNumber};
 use iryonet_registry::{Applicant, Line, Participant, Site};
 
+/// Only read so; it is written as [`Placed`].
 impl Record for Participant {
     const TABLE: Table = Table {
         name: "participant",
@@ -17,7 +18,6 @@ impl Record for Participant {
             ("code", Kind::Text),
             ("standing", Kind::Text),
             ("admitted_at", Kind::Integer),
-            ("name_key", Kind::Text),
         ],
         key: 1,
         read: 6,
@@ -42,7 +42,6 @@ impl Record for Participant {
             self.code.map(|code| code.to_string()),
             self.standing.as_str(),
             sql::millis(self.admitted_at)?,
-            search_key(&self.name),
         ]
         .into())
     }
@@ -70,6 +69,53 @@ impl Record for Site {
 
     fn write(&self) -> Result<Vec<Value<'_>>, StoreError> {
         Ok(values![self.participant.get(), self.site, &self.name].into())
+    }
+}
+
+/// A participant with where it is, as it is searched.
+#[derive(Debug)]
+pub(crate) struct Placed {
+    pub(crate) participant: Participant,
+    pub(crate) area_key: String,
+}
+
+impl Record for Placed {
+    const TABLE: Table = Table {
+        name: "participant",
+        columns: &[
+            ("number", Kind::Integer),
+            ("kind", Kind::Text),
+            ("name", Kind::Text),
+            ("code", Kind::Text),
+            ("standing", Kind::Text),
+            ("admitted_at", Kind::Integer),
+            ("area_key", Kind::Text),
+            ("name_key", Kind::Text),
+        ],
+        key: 1,
+        read: 7,
+    };
+
+    fn read(row: &dyn Row) -> Result<Self, Misfit> {
+        Ok(Self {
+            participant: Participant::read(row)?,
+            area_key: text(row, 6)?,
+        })
+    }
+
+    fn write(&self) -> Result<Vec<Value<'_>>, StoreError> {
+        let participant = &self.participant;
+        Ok(values![
+            participant.number.get(),
+            participant.kind.as_str(),
+            &participant.name,
+            participant.code.map(|code| code.to_string()),
+            participant.standing.as_str(),
+            sql::millis(participant.admitted_at)?,
+            &self.area_key,
+            search_key(&participant.name),
+        ]
+        .into())
     }
 }
 
