@@ -248,7 +248,7 @@ fn institution(
         code,
         postal: format!(
             "{:07}",
-            10_000 * u32::from(prefecture.number()) * 21 + draws.below(200_000)
+            10_000 * u32::from(prefecture.number()) * 20 + draws.below(200_000)
         ),
         address: format!(
             "{}市{}区{}{}丁目{}番{}号",
