@@ -45,6 +45,12 @@ pub(crate) fn make() -> (Routers, OpenApi) {
     for part in [operator_api, public_api, device_api] {
         api.merge(part);
     }
+    // A parameter that takes the rest of a path is the router's notion; the
+    // description has only parameters.
+    api.paths.paths = std::mem::take(&mut api.paths.paths)
+        .into_iter()
+        .map(|(path, item)| (path.replace("{*", "{"), item))
+        .collect();
     let routers = Routers {
         operator: operator.layer(from_fn(log_acts)),
         public,

@@ -13,8 +13,9 @@ use std::time::Duration;
 /// The header that says in whose name an act is done.
 pub const ACTOR_HEADER: &str = "iryonet-actor";
 
-/// Largest answer taken from the center, in bytes. A page of any list is less.
-const ANSWER_MAX_BYTES: usize = 16 << 20;
+/// Largest answer taken from the center, in bytes. A page of any list is less;
+/// the largest is an export's page with one entry of the largest size in it.
+const ANSWER_MAX_BYTES: usize = 64 << 20;
 
 /// How long one request may take. A long answer is a sick center.
 const REQUEST_MAX: Duration = Duration::from_secs(60);
@@ -118,6 +119,21 @@ impl OperatorClient {
             .map_err(|_| ClientError::Silent(REQUEST_MAX))?
     }
 
+    /// One question whose answer is no JSON: its bytes as they come.
+    ///
+    /// # Errors
+    /// As [`Self::request`].
+    pub async fn fetch(&self, path: &str) -> Result<Bytes, ClientError> {
+        let (status, body) = tokio::time::timeout(REQUEST_MAX, self.send("GET", path, None, None))
+            .await
+            .map_err(|_| ClientError::Silent(REQUEST_MAX))??;
+        if status.is_success() {
+            return Ok(body);
+        }
+        // A refusal is JSON whatever was asked for.
+        read_answer(status, &body).map(|_| body)
+    }
+
     async fn exchange(
         &self,
         method: &str,
@@ -125,6 +141,17 @@ impl OperatorClient {
         actor: Option<&Actor>,
         body: Option<&Value>,
     ) -> Result<Value, ClientError> {
+        let (status, body) = self.send(method, path, actor, body).await?;
+        read_answer(status, &body)
+    }
+
+    async fn send(
+        &self,
+        method: &str,
+        path: &str,
+        actor: Option<&Actor>,
+        body: Option<&Value>,
+    ) -> Result<(hyper::StatusCode, Bytes), ClientError> {
         let mut request = hyper::Request::builder()
             .method(method)
             .uri(path)
@@ -166,7 +193,7 @@ impl OperatorClient {
                 .await
                 .map_err(ClientError::Broken)?
                 .to_bytes();
-            read_answer(status, &body)
+            Ok((status, body))
         }
         .await;
         driver.abort();

@@ -26,6 +26,9 @@ pub enum CenterError {
     /// The policy key.
     #[error("the policy key cannot be used")]
     PolicyKey(#[from] iryonet_wire::signed::SignedError),
+    /// The checkpoint key.
+    #[error(transparent)]
+    CheckpointKey(#[from] crate::tasks::checkpoint::key::CheckpointKeyError),
     /// The database.
     #[error("the database cannot be used")]
     Store(#[from] iryonet_store::StoreError),

@@ -1,10 +1,11 @@
-//! `iryonet center init`: the policy key, the database founded on its network,
+//! `iryonet center init`: the policy key, the checkpoint key, the database founded on its network,
 //! the listeners' certificate. Running it again keeps what is there.
 
 use crate::certificate;
 use crate::clock;
 use crate::config::Config;
 use crate::error::CenterError;
+use crate::tasks;
 use iryonet_authority::{IssuingCa, files};
 use iryonet_domain::{Actor, Role};
 use iryonet_store::SqliteStore;
@@ -21,6 +22,11 @@ pub struct Initialised {
     pub policy_key: String,
     /// Was the policy key made now?
     pub policy_key_made: bool,
+    /// The key that signs the ledger's checkpoints: its verifier key, for
+    /// everybody who verifies the ledger.
+    pub checkpoint_key: String,
+    /// Was the checkpoint key made now?
+    pub checkpoint_key_made: bool,
     /// SHA-256 of the listeners' certificate, hexadecimal.
     pub certificate: String,
     /// When that certificate ends, milliseconds since 1970.
@@ -42,6 +48,7 @@ pub fn init(config: &Config) -> Result<Initialised, CenterError> {
         files::write_new(&config.policy_key(), pem.as_bytes(), 0o600)?;
     }
     let signer = policy_signer(config)?;
+    let (checkpoint_key, checkpoint_key_made) = tasks::checkpoint::key::ensure(config)?;
     let store = SqliteStore::open(&config.database())?;
     iryonet_store::found(&store, config.network, &system_actor(config)?, clock::now())?;
     let proof = certificate::ensure(config, &issuing, clock::now())?.proof()?;
@@ -50,6 +57,8 @@ pub fn init(config: &Config) -> Result<Initialised, CenterError> {
         network: config.network.to_string(),
         policy_key: hex::encode(signer.public_key()),
         policy_key_made,
+        checkpoint_key: checkpoint_key.to_string(),
+        checkpoint_key_made,
         certificate: proof.fingerprint.to_string(),
         certificate_not_after: proof.not_after.0,
     })

@@ -12,6 +12,7 @@ use crate::load;
 use crate::public::enrol::{GUESSES_OF_ALL, GUESSES_OF_PEER};
 use crate::state::{Center, Policy, SNAPSHOTS_MAX, Turns, lock};
 use crate::tasks;
+use crate::tasks::checkpoint::CheckpointState;
 use axum::body::Bytes;
 use iryonet_policy::{FeedLimits, FeedLog};
 use iryonet_store::{SqliteStore, Store};
@@ -133,6 +134,8 @@ pub async fn start_on(config: Config, store: Arc<dyn Store>) -> Result<Running, 
         sessions: crate::device::sessions::Sessions::default(),
         revoked: Notify::new(),
         crl: watch::Sender::new(prepared.crl),
+        signing: prepared.signing,
+        checkpoint: watch::Sender::new(CheckpointState::Auditing),
         enrol_rates: Mutex::new(Rates::new(config.enrol_burst, config.enrol_per_s)),
         guess_rates: Mutex::new(Rates::new(GUESSES_OF_PEER.0, GUESSES_OF_PEER.1)),
         guess_total: Mutex::new(Rates::new(GUESSES_OF_ALL.0, GUESSES_OF_ALL.1)),
@@ -151,6 +154,10 @@ pub async fn start_on(config: Config, store: Arc<dyn Store>) -> Result<Running, 
         end_background.clone(),
     ));
     background.spawn(tasks::crl::run(Arc::clone(&center), end_background.clone()));
+    background.spawn(tasks::checkpoint::run(
+        Arc::clone(&center),
+        end_background.clone(),
+    ));
 
     let listeners = TaskTracker::new();
     let door = |name, router: axum::Router<Arc<Center>>, seats| {
@@ -205,6 +212,7 @@ struct Prepared {
     signer: iryonet_wire::signed::PolicySigner,
     issuing: iryonet_authority::IssuingCa,
     crl: tasks::crl::MadeCrl,
+    signing: Option<tasks::checkpoint::key::Signing>,
 }
 
 /// All of the start that may wait for a disk.
@@ -224,6 +232,7 @@ fn prepare(
             signer,
             issuing,
             crl,
+            signing: tasks::checkpoint::key::load(config)?,
         },
         identity,
     ))

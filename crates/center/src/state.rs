@@ -6,6 +6,8 @@ use crate::device::sessions::Sessions;
 use crate::http::problem::Problem;
 use crate::http::rate::Rates;
 use crate::operator::Done;
+use crate::tasks::checkpoint::CheckpointState;
+use crate::tasks::checkpoint::key::Signing;
 use crate::tasks::crl::MadeCrl;
 use axum::body::Bytes;
 use axum::http::StatusCode;
@@ -56,6 +58,9 @@ pub(crate) struct Center {
     /// A certificate was revoked: make a new list.
     pub(crate) revoked: Notify,
     pub(crate) crl: watch::Sender<MadeCrl>,
+    /// What signs the ledger's checkpoints, where there is a key.
+    pub(crate) signing: Option<Signing>,
+    pub(crate) checkpoint: watch::Sender<CheckpointState>,
     pub(crate) enrol_rates: Mutex<Rates>,
     pub(crate) guess_rates: Mutex<Rates>,
     pub(crate) guess_total: Mutex<Rates>,

@@ -2,6 +2,7 @@
 //! the network. One file per resource. It must not know the other listeners.
 
 pub(crate) mod agreements;
+pub(crate) mod checkpoints;
 pub(crate) mod devices;
 pub(crate) mod enforcement;
 pub(crate) mod enrolment_codes;
@@ -80,6 +81,12 @@ pub(crate) fn routes() -> OpenApiRouter<Arc<Center>> {
         .routes(routes!(explain::explain))
         .routes(routes!(enforcement::enforcement))
         .routes(routes!(ledger::entries))
+        .routes(routes!(checkpoints::latest))
+        .routes(routes!(checkpoints::tile))
+        .routes(routes!(checkpoints::proof))
+        .routes(routes!(checkpoints::request))
+        .routes(routes!(checkpoints::export))
+        .routes(routes!(checkpoints::attach))
         .routes(routes!(health::health))
         .routes(routes!(openapi::description))
 }

@@ -3,6 +3,7 @@
 
 pub(crate) mod certificates;
 pub(crate) mod enrol;
+pub(crate) mod ledger;
 
 use crate::state::Center;
 use std::sync::Arc;
@@ -15,4 +16,6 @@ pub(crate) fn routes() -> OpenApiRouter<Arc<Center>> {
         .routes(routes!(enrol::enrol))
         .routes(routes!(certificates::ca))
         .routes(routes!(certificates::crl))
+        .routes(routes!(ledger::checkpoint))
+        .routes(routes!(ledger::tile))
 }

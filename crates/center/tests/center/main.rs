@@ -10,6 +10,7 @@
 )]
 
 mod acts;
+mod checkpoints;
 mod enrolment;
 mod feed;
 mod life;

@@ -115,7 +115,7 @@ impl Judge {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_operation_answers_as_described() {
-    let world = World::new().await;
+    let world = World::with(crate::checkpoints::quick).await;
     let mut judge = Judge::new();
 
     macro_rules! operator {
@@ -502,6 +502,81 @@ async fn every_operation_answers_as_described() {
     );
     operator!("get", "/v1/ledger", "/v1/ledger?limit=1000", null());
     operator!("get", "/v1/ledger", "/v1/ledger?limit=x", null());
+    // What proves the ledger.
+    let checkpoint = crate::checkpoints::signed(&world, 1).await;
+    let cosignature = checkpoint
+        .cosignature(&crate::checkpoints::witness_key(), 1_800_000_000)
+        .unwrap();
+    let unsigned = checkpoint.to_string();
+    for path in ["/v1/ledger/checkpoint", "/ledger/checkpoint"] {
+        for query in ["", "?cosigned=true"] {
+            if path.starts_with("/v1") {
+                operator!(
+                    "get",
+                    "/v1/ledger/checkpoint",
+                    format!("{path}{query}"),
+                    null()
+                );
+            } else {
+                let answer = public.get(&format!("{path}{query}")).await;
+                judge.see(
+                    path,
+                    "get",
+                    answer.status.as_u16(),
+                    answer.content_type(),
+                    &answer.body,
+                );
+            }
+        }
+    }
+    for tile in ["0/000.p/1", "0/000.p/0"] {
+        operator!(
+            "get",
+            "/v1/ledger/tile/{tile}",
+            format!("/v1/ledger/tile/{tile}"),
+            null()
+        );
+        let answer = public.get(&format!("/ledger/tile/{tile}")).await;
+        judge.see(
+            "/ledger/tile/{tile}",
+            "get",
+            answer.status.as_u16(),
+            answer.content_type(),
+            &answer.body,
+        );
+    }
+    for query in ["entry=1", "entry=9999999"] {
+        operator!(
+            "get",
+            "/v1/ledger/proof",
+            format!("/v1/ledger/proof?{query}"),
+            null()
+        );
+    }
+    for query in ["old=1", "old=9999999"] {
+        operator!(
+            "get",
+            "/v1/ledger/cosign-request",
+            format!("/v1/ledger/cosign-request?{query}"),
+            null()
+        );
+    }
+    for query in ["after=3&limit=5", "limit=x"] {
+        operator!(
+            "get",
+            "/v1/ledger/export",
+            format!("/v1/ledger/export?{query}"),
+            null()
+        );
+    }
+    for note in [unsigned.clone(), format!("{unsigned}{cosignature}")] {
+        operator!(
+            "post",
+            "/v1/ledger/cosignatures",
+            "/v1/ledger/cosignatures",
+            json!({"checkpoint": note})
+        );
+    }
     operator!("get", "/v1/health", "/v1/health", null());
     operator!("get", "/v1/openapi.json", "/v1/openapi.json", null());
 

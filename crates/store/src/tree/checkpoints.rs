@@ -118,7 +118,7 @@ pub fn plan(
     let last = latest(reader)?.map(|(signed, _)| signed);
     if let Some(last) = &last {
         keys.verify(last).map_err(TreeError::Checkpoint)?;
-        agrees(reader, last.checkpoint(), size)?;
+        agrees(reader, last.checkpoint())?;
     }
     // An empty tree is nothing new.
     if size == last.map_or(0, |last| last.checkpoint().size) {
@@ -131,7 +131,11 @@ pub fn plan(
 }
 
 /// Is this checkpoint one of the tree's past?
-fn agrees(reader: &dyn Reader, checkpoint: &Checkpoint, tree: u64) -> Result<(), TreeError> {
+///
+/// # Errors
+/// When it is not, or the store fails.
+pub fn agrees(reader: &dyn Reader, checkpoint: &Checkpoint) -> Result<(), TreeError> {
+    let tree = size(reader)?;
     if checkpoint.size > tree {
         return Err(TreeError::Rollback {
             ledger: tree,
@@ -195,7 +199,7 @@ pub fn attach(
             size: tree,
         });
     }
-    agrees(&*transaction, checkpoint, tree)?;
+    agrees(&*transaction, checkpoint)?;
     let key = cosigned_key(checkpoint.size);
     let kept = match transaction.side_get(Space::Checkpoint, &key)? {
         Some(kept) => Some(read(&kept.value)?),
