@@ -43,7 +43,8 @@ fn handshake() -> HandshakeLimits {
     }
 }
 
-#[tokio::test]
+// Our door has to answer while sslscan is waited for.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn our_own_door_meets_the_profile_that_it_is_named_after() {
     // The two crates know the profile by the same word.
     assert_eq!(iryonet_tls::Profile::Guideline43.as_str(), G43.as_str());
