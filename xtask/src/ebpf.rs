@@ -64,6 +64,7 @@ pub(crate) fn build(root: &Path) -> Result<()> {
     };
     let flags = [
         "-Cdebuginfo=2",
+        "-Ctarget-cpu=v3",
         "-Clink-arg=--btf",
         "--cfg=bpf_target_arch=\"x86_64\"",
     ];
