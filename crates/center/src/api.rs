@@ -1,6 +1,7 @@
 //! The three listeners' routers, and their one description.
 
 use crate::http::actor::Acting;
+use crate::http::idempotency;
 use crate::http::serve::OperatorPeer;
 use crate::state::Center;
 use crate::{device, operator, public};
@@ -46,7 +47,9 @@ pub(crate) fn make() -> (Routers, OpenApi) {
         api.merge(part);
     }
     let routers = Routers {
-        operator: operator.layer(from_fn(log_acts)),
+        operator: operator
+            .layer(from_fn(idempotency::layer))
+            .layer(from_fn(log_acts)),
         public,
         device,
     };

@@ -151,6 +151,10 @@ pub async fn start_on(config: Config, store: Arc<dyn Store>) -> Result<Running, 
         end_background.clone(),
     ));
     background.spawn(tasks::crl::run(Arc::clone(&center), end_background.clone()));
+    background.spawn(tasks::purge::run(
+        Arc::clone(&center),
+        end_background.clone(),
+    ));
 
     let listeners = TaskTracker::new();
     let door = |name, router: axum::Router<Arc<Center>>, seats| {

@@ -3,6 +3,7 @@
 
 use crate::config::Config;
 use crate::device::sessions::Sessions;
+use crate::http::idempotency::{self, Earlier};
 use crate::http::problem::Problem;
 use crate::http::rate::Rates;
 use crate::operator::Done;
@@ -117,15 +118,43 @@ impl Center {
 
     /// Does one act: decided, recorded and published, in this order. `Ok` means
     /// that the deltas are on their way to every gateway that is connected.
+    ///
+    /// A request with an idempotency key that was done before is not done
+    /// again: what comes back is what was recorded then.
     pub(crate) async fn act(
         self: &Arc<Self>,
         actor: Actor,
         command: Command,
     ) -> Result<Act, Problem> {
-        let recorded = self
-            .transact(move |transaction| transaction.record(&actor, &command, crate::clock::now()))
+        let repeatable = idempotency::current();
+        let answer = self
+            .transact(move |transaction| {
+                let now = crate::clock::now();
+                let Some(repeatable) = &repeatable else {
+                    return Ok(Answer::Now(transaction.record(&actor, &command, now)?));
+                };
+                match repeatable.earlier(&*transaction, &actor, now)? {
+                    Earlier::OtherRequest => return Ok(Answer::OtherRequest),
+                    Earlier::Done(sequence) => {
+                        return Ok(Answer::Earlier(recorded_as(&*transaction, sequence)?));
+                    }
+                    Earlier::None => {}
+                }
+                let recorded = transaction.record(&actor, &command, now)?;
+                if matches!(recorded.outcome, Outcome::Accepted(_)) {
+                    repeatable.remember(transaction, &actor, recorded.sequence, now)?;
+                }
+                Ok(Answer::Now(recorded))
+            })
             .await?;
-        self.outcome(recorded).await
+        match answer {
+            Answer::Now(recorded) => self.outcome(recorded).await,
+            Answer::Earlier(recorded) => Ok(Act {
+                again: true,
+                ..self.outcome(recorded).await?
+            }),
+            Answer::OtherRequest => Err(idempotency::other_request()),
+        }
     }
 
     /// One write transaction of the caller's making. The act goes on to its end
@@ -176,7 +205,11 @@ impl Center {
             }
         }
         match recorded.outcome {
-            Outcome::Accepted(events) => Ok(Act { sequence, events }),
+            Outcome::Accepted(events) => Ok(Act {
+                sequence,
+                events,
+                again: false,
+            }),
             Outcome::Refused(refusal) => Err(refusal_problem(&refusal).recorded(sequence)),
         }
     }
@@ -186,6 +219,41 @@ impl Center {
 pub(crate) struct Act {
     pub(crate) sequence: u64,
     pub(crate) events: Vec<Event>,
+    /// It was done by an earlier request; this one changed nothing.
+    pub(crate) again: bool,
+}
+
+/// What became of a request to act.
+enum Answer {
+    Now(Recorded),
+    Earlier(Recorded),
+    OtherRequest,
+}
+
+/// An accepted act, as its ledger entry tells it.
+fn recorded_as(reader: &dyn Reader, sequence: u64) -> Result<Recorded, StoreError> {
+    let lost = |why: String| StoreError::GivenUp(why, None);
+    let entry = reader
+        .entries(sequence, 1)?
+        .into_iter()
+        .find(|entry| entry.sequence == sequence)
+        .ok_or_else(|| lost(format!("ledger entry {sequence} is remembered but not there")))?;
+    let iryonet_ledger::Outcome::Accepted { events } = &entry.outcome else {
+        return Err(lost(format!(
+            "ledger entry {sequence} is remembered as done but was refused"
+        )));
+    };
+    let events = serde_json::from_str(events).map_err(|error| {
+        StoreError::GivenUp(
+            format!("the events of ledger entry {sequence} cannot be read"),
+            Some(Box::new(error)),
+        )
+    })?;
+    Ok(Recorded {
+        sequence,
+        at: entry.at,
+        outcome: Outcome::Accepted(events),
+    })
 }
 
 impl Act {

@@ -6,6 +6,7 @@ use crate::http::problem::Problem;
 use crate::state::Center;
 use axum::Json;
 use axum::extract::State;
+use axum::http::StatusCode;
 use iryonet_authority::EnrolmentCode;
 use iryonet_registry::enrolment::Subject;
 use iryonet_registry::{CodeHash, Command};
@@ -75,6 +76,15 @@ pub(crate) async fn issue(
             },
         )
         .await?;
+    if recorded.again {
+        return Err(Problem::new(
+            StatusCode::CONFLICT,
+            "code-shown-before",
+            "this request was done before, and the code was shown in its answer only; if that answer was lost, hand out another code with a new Idempotency-Key",
+            "この操作は実行済みで、登録コードはそのときの応答でのみ表示されます。応答を失った場合は、新しい Idempotency-Key で別のコードを発行してください。",
+        )
+        .recorded(recorded.sequence));
+    }
     Ok(Json(CodeIssued {
         sequence: recorded.sequence,
         code: code.reveal(),

@@ -2,3 +2,4 @@
 
 pub(crate) mod crl;
 pub(crate) mod publisher;
+pub(crate) mod purge;
