@@ -292,7 +292,7 @@ impl Region {
         })
     }
 
-    /// Revokes a certificate in the name of a security officer.
+    /// Revokes a certificate in the name of an operator, who hands out codes too.
     pub(crate) fn revoke(&self, fingerprint: &str) -> Result<(), RevokeError> {
         self.ask(
             "POST",
@@ -304,8 +304,7 @@ impl Region {
 
     fn ask(&self, method: &str, path: &str, body: Option<&Value>) -> Result<Value, RevokeError> {
         let failed = |error: &dyn std::fmt::Display| RevokeError::Region(error.to_string());
-        let actor: iryonet_domain::Actor =
-            "security-officer:bench".parse().map_err(|e| failed(&e))?;
+        let actor: iryonet_domain::Actor = "operator:bench".parse().map_err(|e| failed(&e))?;
         let client =
             iryonet_center::client::OperatorClient::new(&self.folder.path().join("operator.sock"));
         tokio::runtime::Builder::new_current_thread()
