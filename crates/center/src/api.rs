@@ -1,6 +1,7 @@
 //! The listeners' routers, and their one description.
 
 use crate::http::actor::Acting;
+use crate::http::idempotency;
 use crate::http::serve::OperatorPeer;
 use crate::state::Center;
 use crate::{device, operator, people, public};
@@ -24,7 +25,9 @@ pub(crate) struct Routers {
 /// Routers and description, made together so that neither knows a path that
 /// the other does not.
 pub(crate) fn make() -> (Routers, OpenApi) {
-    let (operator, operator_api) = operator::routes().split_for_parts();
+    let (operator, mut operator_api) = operator::routes().split_for_parts();
+    let operator = operator.layer(from_fn(idempotency::layer));
+    idempotency::describe(&mut operator_api);
     let (people, people_api) = people::routes().split_for_parts();
     let (public, public_api) = public::routes().split_for_parts();
     // A part of the public one's description.

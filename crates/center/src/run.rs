@@ -221,6 +221,10 @@ pub async fn start_at(
         Arc::clone(&center),
         end_background.clone(),
     ));
+    background.spawn(tasks::purge::run(
+        Arc::clone(&center),
+        end_background.clone(),
+    ));
 
     let listeners = TaskTracker::new();
     let door = |name, router: axum::Router<Arc<Center>>, seats| {

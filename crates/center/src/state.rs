@@ -4,6 +4,7 @@
 use crate::authorities::Authorities;
 use crate::config::Config;
 use crate::device::sessions::Sessions;
+use crate::http::idempotency::{self, Once};
 use crate::http::problem::Problem;
 use crate::http::rate::Rates;
 use crate::operator::Done;
@@ -17,7 +18,7 @@ use iryonet_authority::{Revoked, Serial};
 use iryonet_domain::{Actor, UnixMillis};
 use iryonet_policy::{FeedLog, Model};
 use iryonet_registry::{Command, Event, Refusal};
-use iryonet_store::{Outcome, Reader, Recorded, Store, StoreError};
+use iryonet_store::{Outcome, Reader, Recorded, Store, StoreError, Transaction};
 use iryonet_wire::signed::PolicySigner;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
@@ -119,15 +120,57 @@ impl Center {
 
     /// Does one act: decided, recorded and published, in this order. `Ok` means
     /// that the deltas are on their way to every gateway that is connected.
+    ///
+    /// A request with an idempotency key that was done before is not done
+    /// again: what comes back is what was recorded then.
     pub(crate) async fn act(
         self: &Arc<Self>,
         actor: Actor,
         command: Command,
     ) -> Result<Act, Problem> {
-        let recorded = self
-            .transact(move |transaction| transaction.record(&actor, &command, crate::clock::now()))
+        let (act, _) = self.act_with(actor, command, |_| Ok(())).await?;
+        Ok(act)
+    }
+
+    /// An act with something to keep beside the ledger, in the same
+    /// transaction: it is there exactly when the act is. `None` comes back for
+    /// a request that was done before; nothing is kept again.
+    pub(crate) async fn act_with<T, F>(
+        self: &Arc<Self>,
+        actor: Actor,
+        command: Command,
+        mut beside: F,
+    ) -> Result<(Act, Option<T>), Problem>
+    where
+        T: Send + 'static,
+        F: FnMut(&mut dyn Transaction) -> Result<T, StoreError> + Send + 'static,
+    {
+        let repeatable = idempotency::current();
+        let (once, kept) = self
+            .transact(move |transaction| {
+                let now = crate::clock::now();
+                let once =
+                    idempotency::once(repeatable.as_ref(), transaction, &actor, &command, now)?;
+                let done = matches!(
+                    &once,
+                    Once::Now(Recorded {
+                        outcome: Outcome::Accepted(_),
+                        ..
+                    })
+                );
+                let kept = done.then(|| beside(transaction)).transpose()?;
+                Ok((once, kept))
+            })
             .await?;
-        self.outcome(recorded).await
+        let act = match once {
+            Once::Now(recorded) => self.outcome(recorded).await?,
+            Once::Earlier(recorded) => Act {
+                again: true,
+                ..self.outcome(recorded).await?
+            },
+            Once::OtherRequest => return Err(idempotency::other_request()),
+        };
+        Ok((act, kept))
     }
 
     /// One act in a write transaction, perhaps beside others that wait at the
@@ -135,7 +178,7 @@ impl Center {
     pub(crate) async fn transact<T, F>(self: &Arc<Self>, act: F) -> Result<T, Problem>
     where
         T: Send + 'static,
-        F: FnMut(&mut dyn iryonet_store::Transaction) -> Result<T, StoreError> + Send + 'static,
+        F: FnMut(&mut dyn Transaction) -> Result<T, StoreError> + Send + 'static,
     {
         let done = self.writer.write(act).await;
         self.recorded.notify_one();
@@ -202,7 +245,11 @@ impl Center {
             }
         }
         match recorded.outcome {
-            Outcome::Accepted(events) => Ok(Act { sequence, events }),
+            Outcome::Accepted(events) => Ok(Act {
+                sequence,
+                events,
+                again: false,
+            }),
             Outcome::Refused(refusal) => Err(refusal_problem(&refusal).recorded(sequence)),
         }
     }
@@ -212,6 +259,8 @@ impl Center {
 pub(crate) struct Act {
     pub(crate) sequence: u64,
     pub(crate) events: Vec<Event>,
+    /// It was done by an earlier request; this one changed nothing.
+    pub(crate) again: bool,
 }
 
 impl Act {

@@ -5,6 +5,7 @@
 use super::Done;
 use super::participants::{Nothing, WithReason};
 use crate::http::actor::{Acting, Reach};
+use crate::http::idempotency;
 use crate::http::input::{Body, Key, Query};
 use crate::http::problem::Problem;
 use crate::people::CredentialsOf as _;
@@ -14,7 +15,7 @@ use axum::extract::State;
 use iryonet_domain::{AccountName, Actor, ParticipantNumber, Role};
 use iryonet_registry::account::Login;
 use iryonet_registry::{Account, Command, SpeaksFor};
-use iryonet_store::{AccountQuery, Outcome};
+use iryonet_store::AccountQuery;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use utoipa::{IntoParams, ToSchema};
@@ -356,21 +357,16 @@ pub(crate) async fn retire(
     Key(account): Key<AccountName>,
     Body(wish): Body<WithReason>,
 ) -> Result<Json<Done>, Problem> {
-    let now = crate::clock::now();
-    let recorded = center
-        .transact(move |transaction| {
-            let command = Command::RetireAccount {
-                account: account.clone(),
-                reason: wish.reason.clone(),
-            };
-            let recorded = transaction.record(&actor, &command, now)?;
-            if matches!(recorded.outcome, Outcome::Accepted(_)) {
-                crate::people::forget(transaction, &account)?;
-            }
-            Ok(recorded)
+    let command = Command::RetireAccount {
+        account: account.clone(),
+        reason: wish.reason,
+    };
+    let (act, _) = center
+        .act_with(actor, command, move |transaction| {
+            crate::people::forget(transaction, &account)
         })
         .await?;
-    center.outcome(recorded).await.map(|act| Json(act.done()))
+    Ok(Json(act.done()))
 }
 
 /// Lets somebody log in through an organisation's issuer.
@@ -430,28 +426,25 @@ pub(crate) async fn login_code(
     Key(account): Key<AccountName>,
     Body(wish): Body<NewLoginCode>,
 ) -> Result<Json<LoginCodeShown>, Problem> {
-    let now = crate::clock::now();
-    let expires_at = now.plus_ms(u64::from(wish.valid_hours) * 3_600_000);
+    let expires_at = crate::clock::now().plus_ms(u64::from(wish.valid_hours) * 3_600_000);
     let maker = Arc::clone(&center);
-    let (recorded, code) = center
-        .transact(move |transaction| {
-            let command = Command::HandOutLoginCode {
-                account: account.clone(),
-                expires_at,
-            };
-            let recorded = transaction.record(&actor, &command, now)?;
+    let command = Command::HandOutLoginCode {
+        account: account.clone(),
+        expires_at,
+    };
+    let (act, code) = center
+        .act_with(actor, command, move |transaction| {
             let mut credentials = transaction.credentials(&maker.people, &account)?;
             let code = credentials.hand_out_code(expires_at, &mut rand::rng());
-            // A code of a refused act is kept nowhere, and shown to nobody.
-            if matches!(recorded.outcome, Outcome::Accepted(_)) {
-                maker.people.keep(transaction, &account, &credentials)?;
-            }
-            Ok((recorded, code))
+            maker.people.keep(transaction, &account, &credentials)?;
+            Ok(code)
         })
         .await?;
-    let sequence = center.outcome(recorded).await?.sequence;
+    let Some(code) = code else {
+        return Err(idempotency::shown_before(act.sequence));
+    };
     Ok(Json(LoginCodeShown {
-        sequence,
+        sequence: act.sequence,
         code: code.reveal(),
         expires_at: expires_at.0,
     }))

@@ -1,6 +1,7 @@
 //! Enrolment codes: shown once, kept nowhere but as their hash.
 
 use crate::http::actor::Acting;
+use crate::http::idempotency;
 use crate::http::input::Body;
 use crate::http::problem::Problem;
 use crate::state::Center;
@@ -75,6 +76,9 @@ pub(crate) async fn issue(
             },
         )
         .await?;
+    if recorded.again {
+        return Err(idempotency::shown_before(recorded.sequence));
+    }
     Ok(Json(CodeIssued {
         sequence: recorded.sequence,
         code: code.reveal(),

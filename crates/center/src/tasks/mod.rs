@@ -3,5 +3,6 @@
 pub(crate) mod crl;
 pub(crate) mod due;
 pub(crate) mod publisher;
+pub(crate) mod purge;
 pub(crate) mod recheck;
 pub(crate) mod responders;

@@ -15,6 +15,7 @@ mod clockwork;
 mod enrolment;
 mod est;
 mod feed;
+mod idempotency;
 mod life;
 mod openapi;
 mod people;
