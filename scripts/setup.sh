@@ -24,7 +24,7 @@ wants=(
   "nginx:nginx-light" "curl:curl" "openssl:openssl" "iperf3:iperf3"
 )
 if [ "$scope" = all ]; then
-  wants+=("sslscan:sslscan" "softhsm2-util:softhsm2")
+  wants+=("sslscan:sslscan" "testssl:testssl.sh" "gnutls-serv:gnutls-bin" "softhsm2-util:softhsm2")
 fi
 missing=()
 for want in "${wants[@]}"; do

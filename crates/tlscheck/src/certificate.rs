@@ -147,8 +147,17 @@ impl Roots {
 /// Whom a leaf should be for.
 #[derive(Debug, Clone)]
 pub(crate) enum Wanted<'a> {
+    /// Nobody is asked for: a client's name is for others to judge.
+    Nobody,
     Name(&'a str),
     Address(std::net::IpAddr),
+}
+
+/// What a leaf should be for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Usage {
+    Server,
+    Client,
 }
 
 impl Chain {
@@ -158,6 +167,7 @@ impl Chain {
         roots: Option<&Roots>,
         wanted: &Wanted<'_>,
         now: UnixMillis,
+        usage: Usage,
     ) -> Self {
         let parsed: Vec<X509Certificate<'_>> = chain
             .iter()
@@ -171,7 +181,7 @@ impl Chain {
                 .zip(parsed.iter().skip(1))
                 .all(|(below, above)| below.issuer().as_raw() == above.subject().as_raw());
         let certificates: Vec<_> = parsed.iter().map(Certificate::read).collect();
-        let (trusted, trust_problem) = trust(chain, certificates.first(), roots, now);
+        let (trusted, trust_problem) = trust(chain, certificates.first(), roots, now, usage);
         let unreadable = chain.len().saturating_sub(parsed.len());
         Self {
             certificates,
@@ -197,6 +207,7 @@ fn trust(
     leaf: Option<&Certificate>,
     roots: Option<&Roots>,
     now: UnixMillis,
+    usage: Usage,
 ) -> (Told, Option<String>) {
     let Some(roots) = roots else {
         return (Told::Unknown(Gap::NeedsRoots), None);
@@ -221,7 +232,10 @@ fn trust(
                 &roots.anchors,
                 &above,
                 moment,
-                KeyUsage::server_auth(),
+                match usage {
+                    Usage::Server => KeyUsage::server_auth(),
+                    Usage::Client => KeyUsage::client_auth(),
+                },
                 None,
                 None,
             )
@@ -254,7 +268,10 @@ fn explain(error: &webpki::Error) -> String {
                 .to_owned()
         }
         Error::RequiredEkuNotFoundContext(_) => {
-            "the certificate is not for servers (extended key usage)".to_owned()
+            "the certificate is not for this use (extended key usage)".to_owned()
+        }
+        Error::UnsupportedCertVersion => {
+            "a certificate of an old version; X.509 version 3 is right".to_owned()
         }
         Error::CaUsedAsEndEntity => "the certificate is a CA's".to_owned(),
         Error::CertExpired { .. } => "a certificate above the leaf has expired".to_owned(),
@@ -268,6 +285,7 @@ fn names(chain: &[Vec<u8>], wanted: &Wanted<'_>) -> Told {
     };
     let first = CertificateDer::from(first.as_slice());
     let name = match wanted {
+        Wanted::Nobody => return Told::Yes,
         Wanted::Name(name) => ServerName::try_from(*name),
         Wanted::Address(address) => Ok(ServerName::from(*address)),
     };

@@ -2,7 +2,7 @@
 //! every machine that reads them. Nothing may panic, everything has to end, and
 //! it must not matter how the network cuts what was sent.
 
-use crate::certificate::{Chain, Wanted};
+use crate::certificate::{Chain, Usage, Wanted};
 use crate::crypto::agree::{CURVES, Share};
 use crate::group::Group;
 use crate::scheme::Scheme;
@@ -35,7 +35,7 @@ pub fn first_flight_says(octets: &[u8]) {
     assert_eq!(whole, first(7), "cut into sevens");
     if let Answer::Flight(flight) = &whole {
         let wanted = Wanted::Name("claims.example");
-        let _ = Chain::read(&flight.chain, None, &wanted, UnixMillis(0));
+        let _ = Chain::read(&flight.chain, None, &wanted, UnixMillis(0), Usage::Server);
     }
 }
 

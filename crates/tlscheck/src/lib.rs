@@ -7,6 +7,8 @@
 //! - [`evidence`] holds a report against a [`Profile`]: one [`Finding`] per
 //!   rule, with what was seen, what would be right, and where the rule comes
 //!   from. It is pure, and a report can be kept and judged again.
+//! - [`check_client`] and [`client_evidence`] are the mirror: a client comes to a
+//!   listener, and is told what it offers and shows.
 //!
 //! ```no_run
 //! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
@@ -46,6 +48,7 @@
 //! It resolves no names: the caller decides what may be reached.
 
 mod certificate;
+mod client;
 mod crypto;
 #[doc(hidden)]
 pub mod fuzzing;
@@ -62,13 +65,15 @@ mod version;
 mod wire;
 
 pub use certificate::{Certificate, Chain, Key, KeyKind, Roots, Signature};
+pub use client::{ClientReport, ListenError, ListenSettings, check_client};
 pub use crypto::sign::{IdentityError, OwnIdentity};
 pub use group::Group;
 pub use report::{
     ClientCertificateSeen, Effort, Fate, Gap, KeyExchangeSeen, NameFate, Preference,
     RenegotiationSeen, Report, ResumptionSeen, ServerNamesSeen, Told, VersionSeen,
 };
-pub use rules::{Evidence, Finding, Outcome, Profile, Source, UnknownProfile, Verdict, evidence};
+pub use rules::{Evidence, Finding, Outcome, Profile, Source, UnknownProfile, Verdict};
+pub use rules::{client_evidence, evidence};
 pub use run::{Application, Limits, ProbeError, Settings, Target, check_server};
 pub use scheme::Scheme;
 pub use suite::{Fault, HIGH_SECURITY, KeyExchange, SPOKEN_HERE, Suite, TLS13};

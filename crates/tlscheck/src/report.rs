@@ -21,6 +21,8 @@ pub enum Gap {
     NotEstablished(Refusal),
     /// The server asks for a client certificate, and none was given to check with.
     NeedsClientCertificate,
+    /// No certificate was given to show to the client.
+    NeedsServerCertificate,
     /// No roots were given to judge by.
     NeedsRoots,
     /// Signatures too weak to be checked with.
@@ -47,6 +49,10 @@ impl Gap {
             Self::NeedsClientCertificate => Text::new(
                 "サーバはクライアント証明書を求めるが、検査用の証明書が与えられていない (--client)",
                 "the server asks for a client certificate and none was given (--client)",
+            ),
+            Self::NeedsServerCertificate => Text::new(
+                "クライアントに示すサーバ証明書が与えられていない (--cert)",
+                "no certificate to show to the client was given (--cert)",
             ),
             Self::NeedsRoots => Text::new(
                 "信頼するルート証明書が与えられていない (--roots)",
@@ -81,7 +87,9 @@ pub enum Told {
 }
 
 impl Told {
-    pub(crate) fn of(yes: bool) -> Self {
+    /// A certain answer.
+    #[must_use]
+    pub fn of(yes: bool) -> Self {
         if yes { Self::Yes } else { Self::No }
     }
 }

@@ -253,50 +253,63 @@ impl Line for Carrier {
             Ok(Err(error)) => return Err(Stop::Connect(error)),
             Err(_) => return Err(Stop::Connect(std::io::ErrorKind::TimedOut.into())),
         };
-        // Small messages both ways: waiting to fill packets only costs time.
-        let _ = stream.set_nodelay(true);
-        let answer_by = (Instant::now() + self.limits.answer).min(self.end);
-        let mut settle_by = None;
-        let mut send = talk.start();
-        let mut buffer = vec![0; 16 * 1024];
-        let mut received = 0;
-        let mut broken = false;
-        while !talk.is_over() {
-            if !send.is_empty() && !broken {
-                // A peer that has closed already may still have said why.
-                let sent = timeout_at(answer_by, stream.write_all(&send)).await;
-                broken = !matches!(sent, Ok(Ok(())));
-            }
-            send = Vec::new();
-            let until = match talk.wait() {
-                Wait::Answer => answer_by,
-                Wait::Settle => *settle_by
-                    .get_or_insert_with(|| (Instant::now() + self.limits.settle).min(self.end)),
-            };
-            match timeout_at(until, stream.read(&mut buffer)).await {
-                Err(_) => talk.end(Ending::Silent),
-                Ok(Ok(0)) => talk.end(Ending::Closed),
-                Ok(Err(_)) => talk.end(Ending::Broken),
-                Ok(Ok(count)) => {
-                    received += count;
-                    self.octets = self
-                        .octets
-                        .saturating_add(u64::try_from(count).unwrap_or(u64::MAX));
-                    if received > self.limits.octets {
-                        talk.end(Ending::TooMuch);
-                    } else {
-                        send = talk.receive(buffer.get(..count).unwrap_or_default());
-                    }
-                }
-            }
-        }
-        send.extend(talk.farewell());
-        // Courtesy only: what becomes of it changes nothing.
-        let _ = timeout(self.limits.settle, stream.write_all(&send)).await;
-        let _ = timeout(self.limits.settle, stream.shutdown()).await;
+        let received = converse(&mut stream, talk, &self.limits, self.end).await;
+        self.octets = self
+            .octets
+            .saturating_add(u64::try_from(received).unwrap_or(u64::MAX));
         if Instant::now() >= self.end {
             return self.over().map_or(Ok(()), Err);
         }
         Ok(())
     }
+}
+
+/// Carries one conversation to its end, within a connection's limits and until
+/// `end` at the latest. Tells how many octets came.
+pub(crate) async fn converse<C: Conversation + Send>(
+    stream: &mut TcpStream,
+    talk: &mut C,
+    limits: &Limits,
+    end: Instant,
+) -> usize {
+    // Small messages both ways: waiting to fill packets only costs time.
+    let _ = stream.set_nodelay(true);
+    let answer_by = (Instant::now() + limits.answer).min(end);
+    let mut settle_by = None;
+    let mut send = talk.start();
+    let mut buffer = vec![0; 16 * 1024];
+    let mut received = 0;
+    let mut broken = false;
+    while !talk.is_over() {
+        if !send.is_empty() && !broken {
+            // A peer that has closed already may still have said why.
+            let sent = timeout_at(answer_by, stream.write_all(&send)).await;
+            broken = !matches!(sent, Ok(Ok(())));
+        }
+        send = Vec::new();
+        let until = match talk.wait() {
+            Wait::Answer => answer_by,
+            Wait::Settle => {
+                *settle_by.get_or_insert_with(|| (Instant::now() + limits.settle).min(end))
+            }
+        };
+        match timeout_at(until, stream.read(&mut buffer)).await {
+            Err(_) => talk.end(Ending::Silent),
+            Ok(Ok(0)) => talk.end(Ending::Closed),
+            Ok(Err(_)) => talk.end(Ending::Broken),
+            Ok(Ok(count)) => {
+                received += count;
+                if received > limits.octets {
+                    talk.end(Ending::TooMuch);
+                } else {
+                    send = talk.receive(buffer.get(..count).unwrap_or_default());
+                }
+            }
+        }
+    }
+    send.extend(talk.farewell());
+    // Courtesy only: what becomes of it changes nothing.
+    let _ = timeout(limits.settle, stream.write_all(&send)).await;
+    let _ = timeout(limits.settle, stream.shutdown()).await;
+    received
 }

@@ -4,9 +4,11 @@ use crate::{commands, output};
 use anyhow::{Context, bail};
 use clap::{Args, Subcommand};
 use iryonet_tlscheck::{
-    Application, Evidence, Limits, Outcome, OwnIdentity, Profile, Report, Roots, Settings, Target,
-    Verdict, check_server, evidence,
+    Application, Certificate, Evidence, Limits, ListenSettings, Outcome, OwnIdentity, Profile,
+    Report, Roots, Settings, Target, Verdict, Version, check_client, check_server, client_evidence,
+    evidence,
 };
+use serde::Serialize;
 use serde_json::{Value, json};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -27,6 +29,11 @@ enum Command {
     /// Exit status: 0 every rule passes, 1 some rule fails, 2 the server or one
     /// of the rules could not be probed.
     Tls(TlsArguments),
+    /// TLS クライアントの検査: does a TLS client meet a profile? Waits for one to connect.
+    ///
+    /// Exit status: 0 every rule passes, 1 some rule fails, 2 no client came or
+    /// one of the rules could not be told.
+    TlsClient(TlsClientArguments),
 }
 
 #[derive(Args)]
@@ -71,9 +78,40 @@ struct TlsArguments {
     json: bool,
 }
 
+#[derive(Args)]
+struct TlsClientArguments {
+    /// Where the client will connect to, as [::1]:4433; port 0 takes any free
+    /// one, which is said.
+    #[arg(long, value_name = "ADDRESS:PORT", default_value = "[::]:4433")]
+    listen: SocketAddr,
+    /// The certificate that is shown to the client, with its chain in PEM. The
+    /// client has to trust it, or it will not show its own.
+    #[arg(long, value_name = "FILE")]
+    own: Option<PathBuf>,
+    /// Its key in PEM; not given, it is looked for in the certificate's file.
+    #[arg(long, value_name = "FILE", requires = "own")]
+    own_key: Option<PathBuf>,
+    /// Roots that the client's chain must lead to, in PEM.
+    #[arg(long, value_name = "FILE")]
+    roots: Option<PathBuf>,
+    /// The profile: guideline-4.3 or guideline-6.0.
+    #[arg(long, default_value = "guideline-4.3")]
+    profile: Profile,
+    /// A recorded exception lets this participant speak TLS 1.2 (guideline-6.0).
+    #[arg(long)]
+    tls12_exception: bool,
+    /// How long a client is waited for, in seconds.
+    #[arg(long, default_value_t = 120, value_name = "SECONDS")]
+    wait_s: u64,
+    /// The answer as JSON, with everything that was observed.
+    #[arg(long)]
+    json: bool,
+}
+
 pub(crate) fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     match arguments.command {
         Command::Tls(arguments) => tls(&arguments),
+        Command::TlsClient(arguments) => tls_client(&arguments),
     }
 }
 
@@ -91,10 +129,100 @@ fn tls(arguments: &TlsArguments) -> anyhow::Result<ExitCode> {
         let report = check_server(&target, &settings).await?;
         anyhow::Ok(report)
     });
+    let asked = ("server", arguments.server.as_str());
+    concluded(checked, asked, profile, arguments.json, |report| {
+        let evidence = evidence(report, profile);
+        if !arguments.json {
+            show_findings(&evidence);
+            show_observed(report);
+            show_verdict(
+                report.server_name.as_deref().unwrap_or(&report.address),
+                &evidence,
+                &format!(
+                    "{} connections, {} ms",
+                    report.effort.connections, report.effort.duration_ms
+                ),
+            );
+        }
+        evidence
+    })
+}
+
+fn tls_client(arguments: &TlsClientArguments) -> anyhow::Result<ExitCode> {
+    let roots = match &arguments.roots {
+        Some(file) => Some(Roots::from_pem(&read(file)?)?),
+        None => None,
+    };
+    let own = match &arguments.own {
+        Some(file) => {
+            let key = arguments.own_key.as_ref().unwrap_or(file);
+            Some(OwnIdentity::from_pem(&read(file)?, &read(key)?)?)
+        }
+        None => None,
+    };
+    let profile = arguments
+        .profile
+        .with_tls12_exception(arguments.tls12_exception);
+    let settings = ListenSettings {
+        limits: Limits::default(),
+        wait: Duration::from_secs(arguments.wait_s.max(1)),
+        now: commands::now(),
+        seed: rand::random(),
+        own,
+        roots,
+        preferred: match profile {
+            Profile::Guideline43 => Version::Tls12,
+            _ => Version::Tls13,
+        },
+    };
+    let heard = commands::runtime()?.block_on(async {
+        let listener = tokio::net::TcpListener::bind(arguments.listen)
+            .await
+            .with_context(|| format!("{} cannot be listened on", arguments.listen))?;
+        output::note(&format!(
+            "waiting {} s for one TLS client on {}",
+            settings.wait.as_secs(),
+            listener.local_addr()?
+        ));
+        Ok(check_client(&listener, &settings).await?)
+    });
+    let listen = arguments.listen.to_string();
+    concluded(
+        heard,
+        ("listen", &listen),
+        profile,
+        arguments.json,
+        |report| {
+            let evidence = client_evidence(report, profile);
+            if !arguments.json {
+                show_findings(&evidence);
+                show_certificates(report.chain.iter().flat_map(|chain| &chain.certificates));
+                show_verdict(&report.address, &evidence, "one connection");
+            }
+            evidence
+        },
+    )
+}
+
+/// The exit status of a check, and its JSON: a check that came to nothing has
+/// one too.
+fn concluded<R: Serialize>(
+    checked: anyhow::Result<R>,
+    asked: (&str, &str),
+    profile: Profile,
+    json: bool,
+    judge: impl FnOnce(&R) -> Evidence,
+) -> anyhow::Result<ExitCode> {
     match checked {
         Ok(report) => {
-            let evidence = evidence(&report, profile);
-            show(&report, &evidence, arguments.json)?;
+            let evidence = judge(&report);
+            if json {
+                let mut value = serde_json::to_value(&evidence)?;
+                if let Value::Object(fields) = &mut value {
+                    fields.insert("observed".to_owned(), serde_json::to_value(&report)?);
+                }
+                output::show(&value, true);
+            }
             Ok(match evidence.verdict {
                 Verdict::Pass => ExitCode::SUCCESS,
                 Verdict::Fail => ExitCode::from(1),
@@ -102,11 +230,11 @@ fn tls(arguments: &TlsArguments) -> anyhow::Result<ExitCode> {
             })
         }
         Err(error) => {
-            if arguments.json {
+            if json {
                 let causes: Vec<String> = error.chain().map(ToString::to_string).collect();
                 output::show(
                     &json!({
-                        "server": arguments.server,
+                        asked.0: asked.1,
                         "profile": profile.as_str(),
                         "verdict": "not-probed",
                         "error": causes.join(": "),
@@ -180,15 +308,7 @@ async fn target(arguments: &TlsArguments) -> anyhow::Result<Target> {
     })
 }
 
-fn show(report: &Report, evidence: &Evidence, json: bool) -> anyhow::Result<()> {
-    if json {
-        let mut value = serde_json::to_value(evidence)?;
-        if let Value::Object(fields) = &mut value {
-            fields.insert("observed".to_owned(), serde_json::to_value(report)?);
-        }
-        output::show(&value, true);
-        return Ok(());
-    }
+fn show_findings(evidence: &Evidence) {
     let rows: Vec<Value> = evidence
         .findings
         .iter()
@@ -204,7 +324,9 @@ fn show(report: &Report, evidence: &Evidence, json: bool) -> anyhow::Result<()> 
         })
         .collect();
     output::show_columns(&["", "rule", "seen", "right", "clause"], &rows);
-    show_observed(report);
+}
+
+fn show_verdict(whom: &str, evidence: &Evidence, effort: &str) {
     let word = match evidence.verdict {
         Verdict::Pass => "pass 適合",
         Verdict::Fail => "FAIL 不適合",
@@ -212,15 +334,11 @@ fn show(report: &Report, evidence: &Evidence, json: bool) -> anyhow::Result<()> 
     };
     output::show(
         &Value::String(format!(
-            "{} under {}: {word} ({} connections, {} ms)",
-            report.server_name.as_deref().unwrap_or(&report.address),
-            evidence.profile,
-            report.effort.connections,
-            report.effort.duration_ms,
+            "{whom} under {}: {word} ({effort})",
+            evidence.profile
         )),
         false,
     );
-    Ok(())
 }
 
 fn mark(outcome: Outcome) -> &'static str {
@@ -248,10 +366,11 @@ fn show_observed(report: &Report) {
         })
         .collect();
     output::show_columns(&["version", "suites, as chosen", "whose order"], &versions);
-    let certificates: Vec<Value> = report
-        .chains
-        .iter()
-        .flat_map(|chain| &chain.certificates)
+    show_certificates(report.chains.iter().flat_map(|chain| &chain.certificates));
+}
+
+fn show_certificates<'a>(certificates: impl Iterator<Item = &'a Certificate>) {
+    let certificates: Vec<Value> = certificates
         .map(|certificate| {
             json!({
                 "certificate": certificate.subject,

@@ -118,6 +118,10 @@ impl OwnIdentity {
         }
     }
 
+    pub(crate) fn is_rsa(&self) -> bool {
+        matches!(*self.key, Key::Rsa(_))
+    }
+
     pub(crate) fn sign(&self, scheme: Scheme, message: &[u8]) -> Result<Vec<u8>, Failed> {
         let random = SystemRandom::new();
         match (&*self.key, scheme.0) {

@@ -13,7 +13,7 @@ mod groups;
 mod sessions;
 mod suites;
 
-use crate::certificate::{Chain, Roots, Wanted};
+use crate::certificate::{Chain, Roots, Usage, Wanted};
 use crate::crypto::sign::OwnIdentity;
 use crate::report::{
     ClientCertificateSeen, Effort, Gap, NameFate, RenegotiationSeen, Report, ServerNamesSeen, Told,
@@ -88,7 +88,7 @@ pub(crate) async fn examine<L: Line>(
     let chains = notes
         .chains
         .iter()
-        .map(|chain| Chain::read(chain, order.roots, &order.wanted, order.now))
+        .map(|chain| Chain::read(chain, order.roots, &order.wanted, order.now, Usage::Server))
         .collect();
     let mut key_exchange = notes.key_exchange;
     key_exchange.curves = curves;
@@ -113,6 +113,8 @@ pub(crate) async fn examine<L: Line>(
         compression,
         extended_master_secret: if classic {
             Told::of(!notes.without_extended_master_secret)
+        } else if spoken.is_empty() {
+            Told::Unknown(Gap::NoCommonHandshake)
         } else {
             Told::Yes
         },
@@ -131,6 +133,7 @@ async fn oddities<L: Line>(
         .find(|version| **version <= Version::Tls12);
     // TLS 1.3 has none.
     let compression = match classic {
+        None if spoken.is_empty() => Told::Unknown(Gap::NoCommonHandshake),
         None => Told::No,
         Some(version) => {
             let mut hello = asker.hello(*version);

@@ -4,7 +4,7 @@ use super::asker::{Asker, unreadable};
 use super::{Line, Stop, goes_on};
 use crate::group::Group;
 use crate::report::{Gap, Preference, Told, VersionSeen};
-use crate::suite::Suite;
+use crate::suite::{KeyExchange, Suite};
 use crate::talk::Refusal;
 use crate::talk::flight::Answer;
 use crate::version::Version;
@@ -99,49 +99,105 @@ async fn one_version<L: Line>(
         suites: Vec::new(),
         preference: None,
     };
-    'all: for chunk in all.chunks(OFFERED_MAX) {
-        let mut offered = chunk.to_vec();
-        while !offered.is_empty() {
-            let mut hello = asker.hello(version);
-            hello.suites.clone_from(&offered);
-            match asker.ask_surely(&hello).await? {
-                Answer::Flight(flight) if goes_on(&flight, version) => {
-                    let suite = flight.hello.suite;
-                    seen.offered = Told::Yes;
-                    if !offered.contains(&suite) {
-                        // It takes what was not offered: nothing more is learnt
-                        // by asking, but it did take it.
-                        if !seen.suites.contains(&suite) {
-                            seen.suites.push(suite);
-                        }
-                        break 'all;
-                    }
-                    offered.retain(|other| *other != suite);
-                    seen.suites.push(suite);
+    // What is still to be asked, next one last.
+    let mut lists: Vec<Vec<Suite>> = all.chunks(OFFERED_MAX).rev().map(<[_]>::to_vec).collect();
+    let mut splits = 0;
+    let mut stumbled: Vec<Suite> = Vec::new();
+    while let Some(mut offered) = lists.pop() {
+        let mut hello = asker.hello(version);
+        hello.suites.clone_from(&offered);
+        match asker.ask_surely(&hello).await? {
+            Answer::Flight(flight) if goes_on(&flight, version) => {
+                let suite = flight.hello.suite;
+                seen.offered = Told::Yes;
+                seen.suites.push(suite);
+                if !offered.contains(&suite) {
+                    // It takes what was not offered: nothing is learnt by
+                    // asking further, but it did take it.
+                    break;
                 }
-                // Another version than asked for: this one is not spoken.
-                Answer::Flight(_) => break 'all,
-                Answer::Refused(refusal) => {
-                    let over = refusal == Refusal::Alert(Alert::PROTOCOL_VERSION);
-                    if unreadable(&refusal) && seen.offered == Told::No {
-                        seen.offered = Told::Unknown(Gap::Unreadable(refusal.clone()));
-                    }
-                    if seen.refusal.is_none() || over {
-                        seen.refusal = Some(refusal);
-                    }
-                    if over && seen.suites.is_empty() {
-                        break 'all;
-                    }
+                offered.retain(|other| *other != suite);
+                if !offered.is_empty() {
+                    lists.push(offered);
+                }
+            }
+            // Another version than asked for: this one is not spoken.
+            Answer::Flight(_) => break,
+            Answer::Refused(refusal) => {
+                let over = refusal == Refusal::Alert(Alert::PROTOCOL_VERSION);
+                if stumbles(&refusal) && offered.len() > 1 && splits < SPLITS_MAX {
+                    splits += 1;
+                    let rest = offered.split_off(offered.len() / 2);
+                    lists.extend([rest, offered]);
+                } else if stumbles(&refusal) && offered.len() == 1 {
+                    stumbled.extend(offered);
+                }
+                if unreadable(&refusal) && seen.offered == Told::No {
+                    seen.offered = Told::Unknown(Gap::Unreadable(refusal.clone()));
+                }
+                if seen.refusal.is_none() || over {
+                    seen.refusal = Some(refusal);
+                }
+                if over && seen.suites.is_empty() {
                     break;
                 }
             }
         }
     }
+    with_named_fields(asker, &mut seen, stumbled).await?;
     if seen.offered == Told::Yes {
         seen.refusal = None;
         seen.preference = preference(asker, &seen).await?;
     }
     Ok(seen)
+}
+
+/// How often a list is halved for one version: enough to find a few suites that
+/// a server stumbles over, and an end for one that stumbles over everything.
+const SPLITS_MAX: u32 = 40;
+
+/// Whether a refusal is not about having nothing in common: the server chose
+/// something and then could not go on with it, which hides what else it takes.
+fn stumbles(refusal: &Refusal) -> bool {
+    match refusal {
+        Refusal::Alert(alert) => ![
+            Alert::HANDSHAKE_FAILURE,
+            Alert::PROTOCOL_VERSION,
+            Alert::INSUFFICIENT_SECURITY,
+            Alert::UNRECOGNIZED_NAME,
+        ]
+        .contains(alert),
+        Refusal::Malformed(_) => true,
+        Refusal::Closed | Refusal::Reset | Refusal::Silent | Refusal::NotTls(_) => false,
+    }
+}
+
+/// DHE suites over which a server stumbled: it may have no field of its own and
+/// only know the named ones (RFC 7919), which are not offered otherwise, since
+/// they would hide a weak field of its own.
+async fn with_named_fields<L: Line>(
+    asker: &mut Asker<'_, L>,
+    seen: &mut VersionSeen,
+    stumbled: Vec<Suite>,
+) -> Result<(), Stop> {
+    for suite in stumbled {
+        if suite.key_exchange() != KeyExchange::Dhe || seen.version < Version::Tls10 {
+            continue;
+        }
+        let mut hello = asker.hello(seen.version);
+        hello.suites = vec![suite];
+        hello
+            .groups
+            .extend(Group::all().filter(|group| group.is_finite_field()));
+        if let Answer::Flight(flight) = asker.ask_surely(&hello).await?
+            && goes_on(&flight, seen.version)
+            && flight.hello.suite == suite
+        {
+            seen.offered = Told::Yes;
+            seen.suites.push(suite);
+        }
+    }
+    Ok(())
 }
 
 /// Offers what is taken the other way round: who then has their way?

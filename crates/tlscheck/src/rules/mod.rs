@@ -4,6 +4,7 @@
 //! Each rule names where it comes from. Only texts that say it are named; what
 //! the network itself asks for is called its own.
 
+mod client;
 mod finding;
 mod profile;
 mod server;
@@ -12,6 +13,7 @@ pub use finding::{Evidence, Finding, Outcome, Source, Verdict};
 pub(crate) use finding::{Rule, Ruling};
 pub use profile::{Profile, UnknownProfile};
 
+use crate::client::ClientReport;
 use crate::report::Report;
 
 /// What a report is worth under a profile: each rule with what was seen and
@@ -23,4 +25,10 @@ use crate::report::Report;
 #[must_use]
 pub fn evidence(report: &Report, profile: Profile) -> Evidence {
     Evidence::new(profile, server::judge(report, profile))
+}
+
+/// What a client's report is worth under a profile, as [`evidence`] for servers.
+#[must_use]
+pub fn client_evidence(report: &ClientReport, profile: Profile) -> Evidence {
+    Evidence::new(profile, client::judge(report, profile))
 }

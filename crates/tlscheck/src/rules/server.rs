@@ -1,11 +1,13 @@
 //! A server's rules.
 
-mod certificates;
+pub(super) mod certificates;
 mod clients;
 mod protocol;
 
 use super::{Finding, Profile};
 use crate::report::Report;
+
+pub(super) use protocol::wrong_suites;
 
 pub(super) fn judge(report: &Report, profile: Profile) -> Vec<Finding> {
     let mut findings = protocol::judge(report, profile);

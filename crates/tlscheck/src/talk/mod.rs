@@ -9,6 +9,7 @@ pub(crate) mod carried;
 pub(crate) mod flight;
 pub(crate) mod full12;
 pub(crate) mod full13;
+pub(crate) mod serve;
 
 #[cfg(test)]
 mod tests;

@@ -14,6 +14,8 @@ impl Alert {
     pub const HANDSHAKE_FAILURE: Self = Self(40);
     /// The version is not spoken.
     pub const PROTOCOL_VERSION: Self = Self(70);
+    /// Something in common, but all of it too weak.
+    pub const INSUFFICIENT_SECURITY: Self = Self(71);
     /// A warning: no second handshake on this connection.
     pub const NO_RENEGOTIATION: Self = Self(100);
     /// The server name is not known.

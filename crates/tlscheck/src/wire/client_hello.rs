@@ -166,6 +166,25 @@ pub(crate) struct HelloRead {
 }
 
 impl HelloRead {
+    /// The versions that are certainly offered, newest first: the list, or the
+    /// one of the old place where there is no list. Numbers that are no version
+    /// (RFC 8701) are left out.
+    pub(crate) fn offered_versions(&self) -> Vec<Version> {
+        let mut versions: Vec<Version> = match &self.versions {
+            Some(list) => list
+                .iter()
+                .copied()
+                .filter_map(Version::from_code)
+                .collect(),
+            None => Version::from_code(self.legacy_version.min(Version::Tls12.code()))
+                .into_iter()
+                .collect(),
+        };
+        versions.sort_unstable_by(|a, b| b.cmp(a));
+        versions.dedup();
+        versions
+    }
+
     /// Reads the body of a client's hello.
     pub(crate) fn read(body: &[u8]) -> Result<Self, Malformed> {
         const WHAT: &str = "the client's hello";

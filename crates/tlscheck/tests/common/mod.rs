@@ -6,9 +6,11 @@
     reason = "each test binary uses its part of what is shared"
 )]
 
+pub mod foreign;
 pub mod nginx;
 pub mod pki;
 pub mod sslscan;
+pub mod testssl;
 
 use iryonet_domain::UnixMillis;
 use iryonet_tlscheck::{

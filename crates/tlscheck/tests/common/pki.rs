@@ -44,7 +44,7 @@ impl Leaf {
     pub fn client() -> Self {
         Self {
             name: "client",
-            names: "URI:iryonet:participant:1",
+            names: "URI:iryonet:participant:70001:device:1",
             usage: "clientAuth",
             ..Self::server()
         }

@@ -6,6 +6,7 @@ use super::NAME;
 use iryonet_tlscheck::{Report, Told, Version};
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::process::Command;
 
 pub struct Scan {
@@ -14,7 +15,20 @@ pub struct Scan {
 
 impl Scan {
     pub fn of(address: SocketAddr) -> Self {
+        Self::run(address, &[])
+    }
+
+    /// With a client certificate: a server that ends the handshake without one
+    /// has no suite at all for sslscan otherwise.
+    pub fn as_client(address: SocketAddr, certificate: &Path, key: &Path) -> Self {
+        let certificate = format!("--certs={}", certificate.display());
+        let key = format!("--pk={}", key.display());
+        Self::run(address, &[&certificate, &key])
+    }
+
+    fn run(address: SocketAddr, more: &[&str]) -> Self {
         let scan = Command::new("sslscan")
+            .args(more)
             .args([
                 "--xml=-",
                 "--show-cipher-ids",

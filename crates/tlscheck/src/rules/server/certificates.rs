@@ -1,7 +1,8 @@
 //! The server's own certificates.
 
 use crate::certificate::{Certificate, Chain, KeyKind};
-use crate::report::{Report, Told};
+use crate::client::ClientReport;
+use crate::report::{Gap, Report, Told};
 use crate::rules::{Finding, Outcome, Rule, Ruling, Source};
 use crate::text::Text;
 use iryonet_domain::UnixMillis;
@@ -23,6 +24,46 @@ pub(super) fn judge(report: &Report) -> Vec<Finding> {
         })),
         PROVED.find(proved(report)),
     ]
+}
+
+/// The certificates that a client shows; nothing when it was not asked for any.
+pub(in crate::rules) fn judge_client(report: &ClientReport) -> Vec<Finding> {
+    let now = report.heard_at;
+    let chains: &[Chain] = report.chain.as_slice();
+    let proved = match &report.key_proved {
+        Told::Yes => Ruling::new(Outcome::Pass, "確認", "proved"),
+        Told::No => Ruling::new(Outcome::Fail, "署名が合わない", "the signature is wrong"),
+        Told::Unknown(gap) => Ruling::untold(gap.text()),
+    };
+    let rulings = vec![
+        (&KEY, each(chains, weak_key)),
+        (&SIGNATURE, each(chains, weak_signature)),
+        (
+            &VALIDITY,
+            each(chains, |certificate| out_of_time(certificate, now)),
+        ),
+        (&ORDER, order(chains)),
+        (
+            &TRUSTED,
+            told(chains, |chain| {
+                (&chain.trusted, chain.trust_problem.clone())
+            }),
+        ),
+        (&PROVED, proved),
+    ];
+    let not_asked = report.certificate_shown == Told::Unknown(Gap::NeedsServerCertificate);
+    rulings
+        .into_iter()
+        .map(|(rule, mut ruling)| {
+            if not_asked {
+                let text = Gap::NeedsServerCertificate.text();
+                ruling = Ruling::new(Outcome::NotAsked, text.ja, text.en);
+            }
+            let mut finding = rule.find(ruling);
+            finding.rule = format!("client-{}", finding.rule);
+            finding
+        })
+        .collect()
 }
 
 const KEY: Rule = Rule {

@@ -1,7 +1,7 @@
 //! Versions, suites, groups, and what of the protocol should be off.
 
 use crate::group::Group;
-use crate::report::{Report, Told};
+use crate::report::{Gap, Report, Told};
 use crate::rules::{Finding, Outcome, Profile, Rule, Ruling, Source};
 use crate::suite::{HIGH_SECURITY, Suite, TLS13};
 use crate::text::Text;
@@ -173,19 +173,7 @@ fn suites(report: &Report, profile: Profile) -> Finding {
         }
     }
     let ruling = if !wrong.is_empty() {
-        let told = |language: fn(&Text) -> &str| {
-            wrong
-                .iter()
-                .map(|suite| {
-                    let faults = suite.faults();
-                    let words: Vec<Text> = faults.into_iter().map(|fault| fault.text()).collect();
-                    let words: Vec<&str> = words.iter().map(language).collect();
-                    format!("{} ({:04X}: {})", suite, suite.0, words.join(", "))
-                })
-                .collect::<Vec<_>>()
-                .join("; ")
-        };
-        Ruling::new(Outcome::Fail, told(|text| &text.ja), told(|text| &text.en))
+        wrong_suites(&wrong)
     } else if right.is_empty() {
         Ruling::new(
             Outcome::Fail,
@@ -217,6 +205,29 @@ fn suites(report: &Report, profile: Profile) -> Finding {
         },
     }
     .find(ruling)
+}
+
+/// Whether no suite is taken in any version: then nothing can be told of how
+/// keys are agreed on.
+fn nothing_taken(report: &Report) -> bool {
+    report.versions.iter().all(|seen| seen.suites.is_empty())
+}
+
+/// Names suites that should not be there, each with what stands against it.
+pub(in crate::rules) fn wrong_suites(wrong: &[Suite]) -> Ruling {
+    let told = |language: fn(&Text) -> &str| {
+        wrong
+            .iter()
+            .map(|suite| {
+                let faults = suite.faults();
+                let words: Vec<Text> = faults.into_iter().map(|fault| fault.text()).collect();
+                let words: Vec<&str> = words.iter().map(language).collect();
+                format!("{} ({:04X}: {})", suite, suite.0, words.join(", "))
+            })
+            .collect::<Vec<_>>()
+            .join("; ")
+    };
+    Ruling::new(Outcome::Fail, told(|text| &text.ja), told(|text| &text.en))
 }
 
 /// The smallest field of a curve, in bits.
@@ -264,6 +275,8 @@ fn curves(report: &Report, profile: Profile) -> Finding {
         )
     } else if !small.is_empty() {
         Ruling::plain(false, list(&small))
+    } else if nothing_taken(report) {
+        Ruling::untold(Gap::NoCommonHandshake.text())
     } else if groups.is_empty() {
         Ruling::new(Outcome::Pass, "ECDHE を使わない", "no ECDHE is used")
     } else {
@@ -301,7 +314,9 @@ fn fields(report: &Report) -> Finding {
     sizes.sort_unstable();
     sizes.dedup();
     let words: Vec<String> = sizes.iter().map(|bits| format!("{bits} bit")).collect();
-    let ruling = if sizes.is_empty() {
+    let ruling = if nothing_taken(report) {
+        Ruling::untold(Gap::NoCommonHandshake.text())
+    } else if sizes.is_empty() {
         Ruling::new(Outcome::Pass, "DHE を使わない", "no DHE is used")
     } else {
         Ruling::plain(
@@ -330,7 +345,7 @@ const RENEGOTIATION_SECURE: Rule = Rule {
 
 fn renegotiation_secure(report: &Report) -> Ruling {
     match &report.renegotiation.secure {
-        None => not_in_tls13(),
+        None => not_in_tls13(report),
         Some(Told::Yes) => Ruling::new(Outcome::Pass, "RFC 5746 に対応", "RFC 5746 is understood"),
         Some(Told::No) => Ruling::new(
             Outcome::Fail,
@@ -356,7 +371,7 @@ const RENEGOTIATION_CLIENT: Rule = Rule {
 
 fn renegotiation_client(report: &Report) -> Ruling {
     match &report.renegotiation.client_initiated {
-        None => not_in_tls13(),
+        None => not_in_tls13(report),
         Some(Told::Yes) => Ruling::new(
             Outcome::Fail,
             "2回目のハンドシェイクが始まる",
@@ -367,8 +382,12 @@ fn renegotiation_client(report: &Report) -> Ruling {
     }
 }
 
-fn not_in_tls13() -> Ruling {
-    Ruling::new(Outcome::Pass, "TLS 1.3 には存在しない", "TLS 1.3 has none")
+fn not_in_tls13(report: &Report) -> Ruling {
+    if report.speaks(Version::Tls13) {
+        Ruling::new(Outcome::Pass, "TLS 1.3 には存在しない", "TLS 1.3 has none")
+    } else {
+        Ruling::untold(Gap::NoCommonHandshake.text())
+    }
 }
 
 const COMPRESSION: Rule = Rule {
@@ -436,7 +455,7 @@ fn resumption(report: &Report) -> Ruling {
     match untold {
         Some(text) => Ruling::untold(text),
         None if ways.iter().all(|(told, ..)| told.is_none()) => {
-            Ruling::untold(crate::report::Gap::NoCommonHandshake.text())
+            Ruling::untold(Gap::NoCommonHandshake.text())
         }
         None => Ruling::new(Outcome::Pass, "再開されない", "not resumed"),
     }
