@@ -15,81 +15,110 @@ impl std::fmt::Display for AgreementId {
     }
 }
 
-/// 用途: what the path may be used for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Purpose {
-    /// 地域医療連携.
-    RegionalCollaboration,
-    /// 医療介護連携.
-    CareCollaboration,
-    /// HPKI.
-    Hpki,
-    /// 高精細映像伝送.
-    Video,
-    /// インターネット接続.
-    Internet,
-    /// オンライン請求.
-    OnlineClaims,
-    /// 被保険者資格確認.
-    Eligibility,
-    /// 電子紹介状.
-    Referral,
-    /// 電子処方箋.
-    Prescription,
-    /// 治療・検査DB.
-    ClinicalDatabase,
-    /// 保守: the provider's or vendor's upkeep.
-    Maintenance,
+/// Longest word of a purpose, in octets.
+const PURPOSE_MAX: usize = 40;
+
+/// 用途: what the path may be used for. A word, and no list of them: a service
+/// of tomorrow brings its own, and its agreements are held to the words that
+/// the service names.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Purpose {
+    // Zeros after the word: comparing all of it is comparing the words.
+    octets: [u8; PURPOSE_MAX],
 }
 
 impl Purpose {
-    /// Every purpose.
-    pub const ALL: [Self; 11] = [
-        Self::RegionalCollaboration,
-        Self::CareCollaboration,
-        Self::Hpki,
-        Self::Video,
-        Self::Internet,
-        Self::OnlineClaims,
-        Self::Eligibility,
-        Self::Referral,
-        Self::Prescription,
-        Self::ClinicalDatabase,
-        Self::Maintenance,
-    ];
+    /// 地域医療連携.
+    pub const REGIONAL_COLLABORATION: Self = Self::known("regional-collaboration");
+    /// 医療介護連携.
+    pub const CARE_COLLABORATION: Self = Self::known("care-collaboration");
+    /// HPKI.
+    pub const HPKI: Self = Self::known("hpki");
+    /// 高精細映像伝送.
+    pub const VIDEO: Self = Self::known("video");
+    /// インターネット接続.
+    pub const INTERNET: Self = Self::known("internet");
+    /// オンライン請求.
+    pub const ONLINE_CLAIMS: Self = Self::known("online-claims");
+    /// 被保険者資格確認.
+    pub const ELIGIBILITY: Self = Self::known("eligibility");
+    /// 電子紹介状.
+    pub const REFERRAL: Self = Self::known("referral");
+    /// 電子処方箋.
+    pub const PRESCRIPTION: Self = Self::known("prescription");
+    /// 治療・検査DB.
+    pub const CLINICAL_DATABASE: Self = Self::known("clinical-database");
+    /// 保守: the provider's or vendor's upkeep.
+    pub const MAINTENANCE: Self = Self::known("maintenance");
+
+    const fn known(word: &str) -> Self {
+        let word = word.as_bytes();
+        let mut octets = [0; PURPOSE_MAX];
+        let mut at = 0;
+        while at < word.len() {
+            octets[at] = word[at];
+            at += 1;
+        }
+        Self { octets }
+    }
 
     /// The word used in files, commands and the API.
     #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::RegionalCollaboration => "regional-collaboration",
-            Self::CareCollaboration => "care-collaboration",
-            Self::Hpki => "hpki",
-            Self::Video => "video",
-            Self::Internet => "internet",
-            Self::OnlineClaims => "online-claims",
-            Self::Eligibility => "eligibility",
-            Self::Referral => "referral",
-            Self::Prescription => "prescription",
-            Self::ClinicalDatabase => "clinical-database",
-            Self::Maintenance => "maintenance",
+    pub fn as_str(&self) -> &str {
+        let end = self.octets.iter().position(|octet| *octet == 0);
+        let word = &self.octets[..end.unwrap_or(PURPOSE_MAX)];
+        // Only ASCII is ever put in.
+        std::str::from_utf8(word).unwrap_or_default()
+    }
+}
+
+impl std::fmt::Display for Purpose {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl std::fmt::Debug for Purpose {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Purpose({})", self.as_str())
+    }
+}
+
+/// The word can be no purpose.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "{0:?} is not a purpose; one is 1 to {PURPOSE_MAX} small letters, digits and single hyphens and begins with a letter, as online-claims"
+)]
+pub struct BadPurpose(pub String);
+
+impl std::str::FromStr for Purpose {
+    type Err = BadPurpose;
+    fn from_str(word: &str) -> Result<Self, Self::Err> {
+        let fits = (1..=PURPOSE_MAX).contains(&word.len())
+            && word.starts_with(|c: char| c.is_ascii_lowercase())
+            && !word.ends_with('-')
+            && !word.contains("--")
+            && word
+                .bytes()
+                .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
+        if fits {
+            Ok(Self::known(word))
+        } else {
+            Err(BadPurpose(word.chars().take(PURPOSE_MAX).collect()))
         }
     }
 }
 
-/// The word names no purpose.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0:?} is not a purpose; known are {list}", list = Purpose::ALL.map(Purpose::as_str).join(", "))]
-pub struct UnknownPurpose(pub String);
+impl Serialize for Purpose {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
+    }
+}
 
-impl std::str::FromStr for Purpose {
-    type Err = UnknownPurpose;
-    fn from_str(word: &str) -> Result<Self, Self::Err> {
-        Self::ALL
-            .into_iter()
-            .find(|purpose| purpose.as_str() == word)
-            .ok_or_else(|| UnknownPurpose(word.chars().take(40).collect()))
+impl<'de> Deserialize<'de> for Purpose {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let word = std::borrow::Cow::<str>::deserialize(deserializer)?;
+        word.parse().map_err(serde::de::Error::custom)
     }
 }
 
@@ -124,5 +153,36 @@ impl Validity {
     #[must_use]
     pub fn holds_at(&self, now: UnixMillis) -> bool {
         self.from <= now && now < self.until
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_purpose_of_tomorrow_is_a_word_like_todays() {
+        let tomorrow: Purpose = "vaccination-record-2".parse().unwrap();
+        assert_eq!(tomorrow.as_str(), "vaccination-record-2");
+        assert_eq!("referral".parse(), Ok(Purpose::REFERRAL));
+        let longest = "a".repeat(PURPOSE_MAX);
+        assert_eq!(longest.parse::<Purpose>().unwrap().as_str(), longest);
+        let json = serde_json::to_string(&Purpose::REFERRAL).unwrap();
+        assert_eq!(json, "\"referral\"");
+        assert_eq!(
+            serde_json::from_str::<Purpose>(&json).unwrap(),
+            Purpose::REFERRAL
+        );
+        assert!(Purpose::CARE_COLLABORATION < Purpose::REFERRAL);
+    }
+
+    #[test]
+    fn what_is_no_word_is_no_purpose() {
+        let long = "a".repeat(PURPOSE_MAX + 1);
+        for word in [
+            "", "-a", "a-", "a--b", "A", "1a", "a b", "紹介", "a\0", "a_b", &long,
+        ] {
+            assert!(word.parse::<Purpose>().is_err(), "{word:?}");
+        }
     }
 }

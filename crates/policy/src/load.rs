@@ -209,7 +209,7 @@ impl Loader {
             from: row.validity.from,
             until: row.validity.until,
             service: row.service,
-            purpose: row.purpose,
+            purpose: self.model.purposes.number_of(row.purpose),
             stage,
         };
         (self

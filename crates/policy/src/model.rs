@@ -21,7 +21,7 @@
 use crate::change::Dirty;
 use crate::packed::Numbered;
 use crate::records::{
-    Agreement, Gateway, GatewayIndex, Line, NotOpen, Participant, Service, Stage,
+    Agreement, Gateway, GatewayIndex, Line, NotOpen, Participant, Purposes, Service, Stage,
 };
 use iryonet_domain::{Endpoint, GatewayId, LineId, NetworkPrefix, ParticipantNumber, ServiceId};
 use iryonet_registry::{Event, RecheckEvent};
@@ -48,6 +48,7 @@ pub struct Model {
     pub(crate) services: BTreeMap<ServiceId, Service>,
     pub(crate) services_of: BTreeMap<ParticipantNumber, BTreeSet<ServiceId>>,
     pub(crate) endpoints: BTreeMap<Endpoint, ServiceId>,
+    pub(crate) purposes: Purposes,
     pub(crate) unfit_events: u64,
 }
 
@@ -83,6 +84,7 @@ impl Model {
             services: BTreeMap::new(),
             services_of: BTreeMap::new(),
             endpoints: BTreeMap::new(),
+            purposes: Purposes::default(),
             unfit_events: 0,
         }
     }
@@ -271,22 +273,21 @@ impl Model {
                 validity,
                 by,
                 ..
-            } => self.put_agreement(
-                dirty,
-                *participant,
-                Agreement {
+            } => {
+                let proposed = Agreement {
                     agreement: *agreement,
                     from: validity.from,
                     until: validity.until,
                     service: *service,
-                    purpose: *purpose,
+                    purpose: self.purposes.number_of(*purpose),
                     stage: if by == participant {
                         Stage::ProposedByParticipant
                     } else {
                         Stage::ProposedByProvider
                     },
-                },
-            ),
+                };
+                self.put_agreement(dirty, *participant, proposed)
+            }
             Event::AgreementAccepted {
                 agreement,
                 participant,

@@ -11,7 +11,7 @@ use iryonet_registry::Standing;
 use iryonet_wire::feed::{
     Condition, DeviceEntry, GatewayEntry, Grant, LineEntry, ParticipantEntry, ServiceEntry,
 };
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// A gateway by its place in the model's list: two bytes where a name would
 /// take twenty.
@@ -192,6 +192,33 @@ pub(crate) enum Stage {
     Accepted,
 }
 
+/// A purpose's place among those of all agreements: the word stands in memory
+/// once, not in each of millions of agreements.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct PurposeNumber(u32);
+
+/// Purposes that agreements were made for, each once.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Purposes {
+    words: Vec<Purpose>,
+    numbers: BTreeMap<Purpose, PurposeNumber>,
+}
+
+impl Purposes {
+    pub(crate) fn number_of(&mut self, purpose: Purpose) -> PurposeNumber {
+        *self.numbers.entry(purpose).or_insert_with(|| {
+            self.words.push(purpose);
+            // Memory ends long before the numbers do.
+            PurposeNumber(u32::try_from(self.words.len() - 1).unwrap_or(u32::MAX))
+        })
+    }
+
+    /// The word of a number that was given here; none is ever taken back.
+    pub(crate) fn word_of(&self, number: PurposeNumber) -> Purpose {
+        self.words[number.0 as usize]
+    }
+}
+
 /// An open agreement of a participant; there is at most one about a service.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Agreement {
@@ -199,7 +226,7 @@ pub(crate) struct Agreement {
     pub(crate) from: UnixMillis,
     pub(crate) until: UnixMillis,
     pub(crate) service: ServiceId,
-    pub(crate) purpose: Purpose,
+    pub(crate) purpose: PurposeNumber,
     pub(crate) stage: Stage,
 }
 

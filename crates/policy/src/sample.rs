@@ -243,7 +243,7 @@ impl Sample {
                 provider,
                 name: format!("サービス{index}"),
                 class: TrafficClass::Interactive,
-                purposes: vec![Purpose::RegionalCollaboration],
+                purposes: vec![Purpose::REGIONAL_COLLABORATION],
                 endpoints: vec![Endpoint {
                     address: Ipv6Addr::from(u128::from(self.network.participant(provider)) | 0x10),
                     protocol: Protocol::Tcp,
@@ -268,7 +268,7 @@ impl Sample {
                 agreement: AgreementId(agreement),
                 participant,
                 service,
-                purpose: Purpose::RegionalCollaboration,
+                purpose: Purpose::REGIONAL_COLLABORATION,
                 validity: self.validity,
                 proposed_by: participant,
                 state: AgreementState::Accepted,

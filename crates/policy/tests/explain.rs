@@ -176,7 +176,7 @@ fn two() -> (Model, u64) {
         provider: number(2 << 16),
         name: "電子紹介状".into(),
         class: TrafficClass::Interactive,
-        purposes: vec![Purpose::Referral],
+        purposes: vec![Purpose::REFERRAL],
         endpoints: vec![
             endpoint(number(2 << 16), 0x10, 443),
             Endpoint {
@@ -227,7 +227,7 @@ fn the_answer_names_the_agreement_that_opens_the_path_or_what_is_missing() {
             agreement: AgreementId(7),
             participant: clinic,
             service,
-            purpose: Purpose::Referral,
+            purpose: Purpose::REFERRAL,
             validity,
             by: clinic,
             officer: None,

@@ -53,7 +53,7 @@ impl Region {
             provider: number(PROVIDER),
             name: "紹介状".into(),
             class: TrafficClass::Interactive,
-            purposes: vec![Purpose::Referral],
+            purposes: vec![Purpose::REFERRAL],
             endpoints: vec![at(443), at(8443)],
             eligible: vec![],
         }]);
@@ -145,7 +145,7 @@ fn agreed(participant: u32, agreement: u64) -> Vec<Event> {
             agreement,
             participant,
             service,
-            purpose: Purpose::Referral,
+            purpose: Purpose::REFERRAL,
             validity,
             by: participant,
             officer: None,

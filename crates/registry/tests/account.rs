@@ -356,7 +356,7 @@ fn an_officer_acts_for_its_own_participant_and_others_are_as_good_as_not_there()
         provider,
         name: "地域連携".to_owned(),
         class: TrafficClass::Interactive,
-        purposes: vec![Purpose::RegionalCollaboration],
+        purposes: vec![Purpose::REGIONAL_COLLABORATION],
         endpoints: vec![endpoint(443)],
         eligible: vec![],
         offer: iryonet_registry::Offer::default(),
@@ -379,7 +379,7 @@ fn an_officer_acts_for_its_own_participant_and_others_are_as_good_as_not_there()
     let propose = |by| Command::ProposeAgreement {
         participant: number(0),
         service,
-        purpose: Purpose::RegionalCollaboration,
+        purpose: Purpose::REGIONAL_COLLABORATION,
         validity: Validity {
             from: NOW,
             until: NOW.plus_ms(86_400_000),

@@ -101,7 +101,7 @@ fn service(provider: u32, n: usize) -> Command {
         provider: number(provider),
         name: format!("サービス{n}"),
         class: TrafficClass::Bulk,
-        purposes: vec![Purpose::Referral],
+        purposes: vec![Purpose::REFERRAL],
         endpoints: vec![Endpoint {
             address: network.site(number(provider), 0).host(n as u64 + 1),
             protocol: Protocol::Tcp,
@@ -301,7 +301,7 @@ fn a_provider_runs_256_services_and_a_participant_has_1024_agreements() {
         |n| Command::ProposeAgreement {
             participant: number(5),
             service: ServiceId::new(n as u32 + 1).unwrap(),
-            purpose: Purpose::Referral,
+            purpose: Purpose::REFERRAL,
             validity: Validity {
                 from: NOW,
                 until: NOW.plus_ms(1_000),
@@ -324,7 +324,7 @@ fn only_the_kinds_that_a_service_is_for_may_ask_for_it() {
     let propose = Command::ProposeAgreement {
         participant: number(1),
         service: ServiceId::new(1).unwrap(),
-        purpose: Purpose::Referral,
+        purpose: Purpose::REFERRAL,
         validity: Validity {
             from: NOW,
             until: NOW.plus_ms(1_000),

@@ -96,7 +96,7 @@ pub(crate) fn fill(region: &Region, options: &Options) -> Result<Country, Revoke
                 provider: number,
                 name: "地域医療連携".to_owned(),
                 class: TrafficClass::Interactive,
-                purposes: vec![Purpose::RegionalCollaboration],
+                purposes: vec![Purpose::REGIONAL_COLLABORATION],
                 endpoints: vec![Endpoint {
                     address: clinic.host,
                     protocol: Protocol::Tcp,
@@ -219,7 +219,7 @@ impl Filler<'_> {
             Command::ProposeAgreement {
                 participant,
                 service,
-                purpose: Purpose::RegionalCollaboration,
+                purpose: Purpose::REGIONAL_COLLABORATION,
                 validity: self.validity,
                 by: participant,
             },

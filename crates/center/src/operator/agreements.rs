@@ -74,7 +74,7 @@ pub(crate) struct AgreementShown {
     participant: ParticipantNumber,
     #[schema(value_type = u32)]
     service: ServiceId,
-    purpose: &'static str,
+    purpose: String,
     /// Milliseconds since 1970.
     from: u64,
     /// Milliseconds since 1970, not included.
@@ -177,7 +177,7 @@ fn shown(agreement: &Agreement, now: UnixMillis) -> AgreementShown {
         agreement: agreement.agreement.0,
         participant: agreement.participant,
         service: agreement.service,
-        purpose: agreement.purpose.as_str(),
+        purpose: agreement.purpose.to_string(),
         from: agreement.validity.from.0,
         until: agreement.validity.until.0,
         proposed_by: agreement.proposed_by,

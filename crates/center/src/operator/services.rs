@@ -95,7 +95,7 @@ pub(crate) struct ServiceShown {
     provider: ParticipantNumber,
     name: String,
     class: &'static str,
-    purposes: Vec<&'static str>,
+    purposes: Vec<String>,
     endpoints: Vec<EndpointShape>,
     /// None: every kind.
     eligible: Vec<String>,
@@ -190,7 +190,11 @@ fn shown(service: Service) -> ServiceShown {
         provider: service.provider,
         name: service.name,
         class: service.class.as_str(),
-        purposes: service.purposes.into_iter().map(Purpose::as_str).collect(),
+        purposes: service
+            .purposes
+            .into_iter()
+            .map(|purpose| purpose.to_string())
+            .collect(),
         endpoints: service.endpoints.into_iter().map(Into::into).collect(),
         eligible: service
             .eligible

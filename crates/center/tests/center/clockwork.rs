@@ -59,7 +59,7 @@ fn some_days_ago(ground: &Ground, days: u64) -> Arc<dyn Store> {
             provider: number(0),
             name: "地域医療連携".into(),
             class: TrafficClass::Interactive,
-            purposes: vec![Purpose::Referral],
+            purposes: vec![Purpose::REFERRAL],
             endpoints: vec![Endpoint {
                 address: network.site(number(0), 0).host(0x80),
                 protocol: Protocol::Tcp,
@@ -213,7 +213,7 @@ async fn an_agreement_that_ran_out_is_recorded_and_one_that_will_is_told_about_o
             &Command::ProposeAgreement {
                 participant: number(clinic),
                 service: iryonet_domain::ServiceId::new(1).unwrap(),
-                purpose: Purpose::Referral,
+                purpose: Purpose::REFERRAL,
                 validity: Validity {
                     from: then,
                     until: then.plus_ms(days * DAY_MS),

@@ -2,8 +2,7 @@
 //!
 //! It must not know how it was found.
 
-use super::Found;
-use crate::records::{Agreement, Stage};
+use super::{AgreementFacts, Found};
 use iryonet_domain::{AgreementId, Endpoint, ParticipantNumber, ServiceId, SiteIndex, UnixMillis};
 use serde::{Serialize, Serializer};
 
@@ -220,7 +219,7 @@ impl From<Finding> for Found {
 /// The whole answer in a sentence: by what, or for want of what first.
 pub(super) fn sum_up(
     from: ParticipantNumber,
-    agreement: Option<&Agreement>,
+    agreement: Option<&AgreementFacts>,
     findings: &[Finding],
 ) -> (String, String) {
     match (findings, agreement) {
@@ -228,8 +227,8 @@ pub(super) fn sum_up(
             format!("No. {}", first.english()),
             format!("到達できません。{}", first.japanese()),
         ),
-        ([], Some(known)) if known.stage == Stage::Accepted => {
-            let (agreement, purpose) = (known.agreement, known.purpose.as_str());
+        ([], Some(known)) if known.accepted => {
+            let (agreement, purpose) = (known.agreement, known.purpose);
             let until = time_text(known.until);
             (
                 format!(

@@ -19,7 +19,7 @@ pub use finding::Finding;
 pub use target::{Target, TargetError};
 
 use crate::model::Model;
-use crate::records::{Agreement, NotOpen, Participant, Stage};
+use crate::records::{Agreement, NotOpen, Participant, Purposes, Stage};
 use iryonet_domain::{
     AgreementId, Endpoint, GatewayId, ParticipantNumber, Purpose, ServiceId, SiteIndex, UnixMillis,
 };
@@ -143,13 +143,14 @@ impl Model {
             Target::Endpoint(endpoint) => self.endpoints.get(&endpoint).copied(),
         };
         let agreement = service.and_then(|id| self.agreement(from, id));
-        let (english, japanese) = finding::sum_up(from, agreement, &findings);
+        let agreement = agreement.map(|known| agreement_facts(known, &self.purposes));
+        let (english, japanese) = finding::sum_up(from, agreement.as_ref(), &findings);
         Explanation {
             from,
             to,
             reachable: findings.is_empty(),
             service: service.and_then(|id| self.service_facts(id)),
-            agreement: agreement.map(agreement_facts),
+            agreement,
             checks,
             findings: findings.into_iter().map(Found::from).collect(),
             english,
@@ -319,10 +320,10 @@ fn site_of(endpoint: Endpoint) -> SiteIndex {
     site
 }
 
-fn agreement_facts(known: &Agreement) -> AgreementFacts {
+fn agreement_facts(known: &Agreement, purposes: &Purposes) -> AgreementFacts {
     AgreementFacts {
         agreement: known.agreement,
-        purpose: known.purpose,
+        purpose: purposes.word_of(known.purpose),
         from: known.from,
         until: known.until,
         accepted: known.stage == Stage::Accepted,

@@ -124,7 +124,7 @@ pub(crate) fn act(plain: &mut Plain, (kind, a, b): Act) -> Vec<Event> {
                     provider,
                     name: format!("サービス{service}"),
                     class: TrafficClass::Interactive,
-                    purposes: vec![Purpose::Referral],
+                    purposes: vec![Purpose::REFERRAL],
                     endpoints: free_endpoints(plain, provider, None, b),
                     eligible: vec![],
                 });
@@ -170,7 +170,7 @@ pub(crate) fn act(plain: &mut Plain, (kind, a, b): Act) -> Vec<Event> {
                     agreement,
                     participant,
                     service: service.service,
-                    purpose: Purpose::Referral,
+                    purpose: Purpose::REFERRAL,
                     validity,
                     by: if a % 2 == 0 {
                         participant

@@ -30,7 +30,7 @@ fn sides() -> Sides {
             provider,
             name: "地域医療連携".into(),
             class: TrafficClass::Interactive,
-            purposes: vec![Purpose::Referral],
+            purposes: vec![Purpose::REFERRAL],
             endpoints: vec![Endpoint {
                 address: network.site(provider, 0).host(0x80),
                 protocol: Protocol::Tcp,
@@ -60,7 +60,7 @@ impl Sides {
         let propose = Command::ProposeAgreement {
             participant: clinic,
             service,
-            purpose: Purpose::Referral,
+            purpose: Purpose::REFERRAL,
             validity,
             by: clinic,
         };
@@ -152,7 +152,7 @@ fn a_mere_proposal_has_no_end_date() {
         &Command::ProposeAgreement {
             participant: sides.clinic,
             service: sides.service,
-            purpose: Purpose::Referral,
+            purpose: Purpose::REFERRAL,
             validity,
             by: sides.clinic,
         },

@@ -82,7 +82,7 @@ fn a_planned_service_is_not_asked_for_a_pilot_by_the_listed_an_open_one_by_all()
     let (_, service) = offered(&mut world, "prescription");
     let one = world.admit(PHARMACY, "みどり薬局");
     let other = world.admit(PHARMACY, "あおば薬局");
-    let ask = |world: &World, who| propose(world, service, who, Purpose::Prescription);
+    let ask = |world: &World, who| propose(world, service, who, Purpose::PRESCRIPTION);
     let command = ask(&world, one);
     assert_eq!(world.refused(CENTER, &command), "service-planned");
 
@@ -111,7 +111,7 @@ fn where_the_provider_said_yes_beforehand_the_agreement_is_accepted_in_the_same_
     let mut world = World::new();
     let (provider, service) = offered(&mut world, "online-claims");
     let clinic = world.admit(CLINIC, "さくら診療所");
-    let command = propose(&world, service, clinic, Purpose::OnlineClaims);
+    let command = propose(&world, service, clinic, Purpose::ONLINE_CLAIMS);
     let events = world.must(CENTER, &command);
     assert!(
         matches!(&events[..], [
@@ -129,7 +129,7 @@ fn where_the_provider_said_yes_beforehand_the_agreement_is_accepted_in_the_same_
         ParticipantKind::Institution(InstitutionKind::CareOffice),
         "ひまわり",
     );
-    let command = propose(&world, service, care, Purpose::OnlineClaims);
+    let command = propose(&world, service, care, Purpose::ONLINE_CLAIMS);
     assert_eq!(world.refused(CENTER, &command), "not-eligible");
 }
 
@@ -139,7 +139,7 @@ fn what_the_provider_proposes_is_accepted_by_nobody_but_the_participant() {
     let (provider, service) = offered(&mut world, "online-claims");
     let clinic = world.admit(CLINIC, "さくら診療所");
     let Command::ProposeAgreement { validity, .. } =
-        propose(&world, service, clinic, Purpose::OnlineClaims)
+        propose(&world, service, clinic, Purpose::ONLINE_CLAIMS)
     else {
         panic!()
     };
@@ -148,7 +148,7 @@ fn what_the_provider_proposes_is_accepted_by_nobody_but_the_participant() {
         &Command::ProposeAgreement {
             participant: clinic,
             service,
-            purpose: Purpose::OnlineClaims,
+            purpose: Purpose::ONLINE_CLAIMS,
             validity,
             by: provider,
         },
@@ -191,7 +191,7 @@ fn a_service_for_some_prefectures_is_asked_for_from_there() {
     world.must(SUZUKI, &in_areas(vec![chiba]));
     // Its code says Tokyo.
     let clinic = world.open_clinic(1);
-    let ask = |world: &World, who| propose(world, service, who, Purpose::RegionalCollaboration);
+    let ask = |world: &World, who| propose(world, service, who, Purpose::REGIONAL_COLLABORATION);
     let command = ask(&world, clinic);
     let refusal = world.act(CENTER, &command).unwrap_err();
     assert_eq!(refusal.code(), "not-in-area");

@@ -203,7 +203,7 @@ pub(crate) fn an_institution_lives_through_its_whole_life(store: Home) {
         &Command::ProposeAgreement {
             participant: number(1),
             service: service(1),
-            purpose: iryonet_domain::Purpose::Referral,
+            purpose: iryonet_domain::Purpose::REFERRAL,
             validity: validity(later, 1),
             by: number(1),
         },
@@ -398,30 +398,30 @@ pub(crate) fn what_is_refused_is_recorded_and_changes_nothing(store: Home) {
         ),
         (
             "not-a-provider",
-            register(number(1), vec![endpoint(1, 443)], vec![Purpose::Hpki]),
+            register(number(1), vec![endpoint(1, 443)], vec![Purpose::HPKI]),
         ),
         (
             "endpoint-elsewhere",
-            register(number(0), vec![endpoint(1, 443)], vec![Purpose::Hpki]),
+            register(number(0), vec![endpoint(1, 443)], vec![Purpose::HPKI]),
         ),
         (
             "endpoint-taken",
-            register(number(0), vec![endpoint(0, 443)], vec![Purpose::Hpki]),
+            register(number(0), vec![endpoint(0, 443)], vec![Purpose::HPKI]),
         ),
         (
             "endpoint-twice",
-            register(number(0), vec![endpoint(0, 80); 2], vec![Purpose::Hpki]),
+            register(number(0), vec![endpoint(0, 80); 2], vec![Purpose::HPKI]),
         ),
         (
             "endpoint-unusable",
-            register(number(0), vec![endpoint(0, 0)], vec![Purpose::Hpki]),
+            register(number(0), vec![endpoint(0, 0)], vec![Purpose::HPKI]),
         ),
         (
             "endpoint-count",
             register(
                 number(0),
                 (1..=65).map(|port| endpoint(0, port)).collect(),
-                vec![Purpose::Hpki],
+                vec![Purpose::HPKI],
             ),
         ),
         (
@@ -443,25 +443,25 @@ pub(crate) fn what_is_refused_is_recorded_and_changes_nothing(store: Home) {
         ),
         (
             "agreement-exists",
-            proposal(number(1), Purpose::Referral, validity(NOW, 9), number(1)),
+            proposal(number(1), Purpose::REFERRAL, validity(NOW, 9), number(1)),
         ),
         (
             "own-service",
-            proposal(number(0), Purpose::Referral, validity(NOW, 9), number(0)),
+            proposal(number(0), Purpose::REFERRAL, validity(NOW, 9), number(0)),
         ),
         (
             "purpose-not-served",
-            proposal(number(1), Purpose::Video, validity(NOW, 9), number(1)),
+            proposal(number(1), Purpose::VIDEO, validity(NOW, 9), number(1)),
         ),
         (
             "validity-empty",
-            proposal(number(1), Purpose::Referral, validity(NOW, 0), number(1)),
+            proposal(number(1), Purpose::REFERRAL, validity(NOW, 0), number(1)),
         ),
         (
             "validity-too-long",
             proposal(
                 number(1),
-                Purpose::Referral,
+                Purpose::REFERRAL,
                 validity(NOW, 4_000),
                 number(1),
             ),
@@ -470,7 +470,7 @@ pub(crate) fn what_is_refused_is_recorded_and_changes_nothing(store: Home) {
             "validity-over",
             proposal(
                 number(1),
-                Purpose::Referral,
+                Purpose::REFERRAL,
                 validity(UnixMillis(5), 1),
                 number(1),
             ),

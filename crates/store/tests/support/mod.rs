@@ -168,7 +168,7 @@ pub(crate) fn small_world(store: &dyn Store) {
             provider: number(0),
             name: "地域医療連携".into(),
             class: TrafficClass::Interactive,
-            purposes: vec![Purpose::Referral, Purpose::RegionalCollaboration],
+            purposes: vec![Purpose::REFERRAL, Purpose::REGIONAL_COLLABORATION],
             endpoints: vec![endpoint(0, 443)],
             eligible: vec![],
             offer: iryonet_registry::Offer::default(),
@@ -182,7 +182,7 @@ pub(crate) fn propose() -> Command {
     Command::ProposeAgreement {
         participant: number(1),
         service: ServiceId::new(1).unwrap(),
-        purpose: Purpose::Referral,
+        purpose: Purpose::REFERRAL,
         validity: validity(NOW, 100),
         by: number(1),
     }
@@ -299,7 +299,7 @@ pub(crate) fn command(step: Step, now: UnixMillis) -> Command {
             provider: participant,
             name: format!("サービス{c}"),
             class: TrafficClass::Bulk,
-            purposes: vec![Purpose::OnlineClaims, Purpose::Referral],
+            purposes: vec![Purpose::ONLINE_CLAIMS, Purpose::REFERRAL],
             endpoints: vec![endpoint(u32::from(a), 443 + u16::from(b))],
             eligible: if c == 3 { vec![clinic()] } else { vec![] },
             offer: iryonet_registry::Offer::default(),
@@ -315,9 +315,9 @@ pub(crate) fn command(step: Step, now: UnixMillis) -> Command {
             participant,
             service,
             purpose: if c == 3 {
-                Purpose::Video
+                Purpose::VIDEO
             } else {
-                Purpose::Referral
+                Purpose::REFERRAL
             },
             validity: Validity {
                 from: now,
