@@ -1,8 +1,10 @@
 //! `center.toml`: where the center keeps things and where it listens. It must
 //! not know what is done with any of it.
 
+use crate::database::Database;
 use iryonet_domain::{GatewayId, NetworkPrefix};
 use iryonet_registry::recheck::RecheckLimits;
+use iryonet_store::{Place, PlaceError};
 use serde::Deserialize;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -18,6 +20,9 @@ pub struct Config {
     pub name: GatewayId,
     /// The network's prefix. Fixed at `init`; another one is refused later.
     pub network: NetworkPrefix,
+    /// Which home the registry is kept in.
+    #[serde(default)]
+    pub database: Database,
     /// Holds `registry.sqlite`, `policy.key`, `people.key`, `center.key`, `center.pem`.
     pub data_dir: PathBuf,
     /// The issuing CA: `issuing.pem`, `issuing-key.toml` and, unless a token
@@ -288,6 +293,11 @@ impl Config {
             for place in &mut config.older_issuing_dirs {
                 *place = folder.join(&*place);
             }
+            if let Database::Postgres(postgres) = &mut config.database {
+                for place in [&mut postgres.trust, &mut postgres.password_file] {
+                    *place = place.take().map(|place| folder.join(place));
+                }
+            }
         }
         Ok(config)
     }
@@ -403,7 +413,22 @@ impl Config {
         }
     }
 
-    /// The database.
+    /// Where the registry is kept.
+    ///
+    /// # Errors
+    /// When the connection string, the roots or the password cannot be taken.
+    pub fn place(&self) -> Result<Place, PlaceError> {
+        match &self.database {
+            Database::Sqlite => Ok(Place::Sqlite(self.database())),
+            Database::Postgres(it) => Place::postgres(
+                &it.postgres,
+                it.trust.as_deref(),
+                it.password_file.as_deref(),
+            ),
+        }
+    }
+
+    /// The database's file, where it is SQLite's.
     #[must_use]
     pub fn database(&self) -> PathBuf {
         self.data_dir.join("registry.sqlite")
@@ -456,6 +481,79 @@ device_listen = "[::1]:8444"
         assert_eq!(config.data_dir, Path::new("/etc/iryonet/data"));
         assert_eq!(config.issuing_dir, Path::new("/ca/issuing"));
         assert_eq!(config.snapshot_validity_s, 86_400);
+    }
+
+    #[test]
+    fn the_database_is_sqlite_or_a_table_that_names_a_server() {
+        let parse = |text: &str| {
+            Config::parse(
+                &format!("{GOOD}{text}"),
+                Path::new("/etc/iryonet/center.toml"),
+            )
+        };
+        let file = Path::new("/etc/iryonet/data/registry.sqlite");
+        for text in ["", "database = \"sqlite\"\n"] {
+            let place = parse(text).unwrap().place().unwrap();
+            assert!(matches!(place, Place::Sqlite(path) if path == file));
+        }
+        let shared = parse(
+            "[database]\npostgres = \"host=/run/postgresql dbname=iryonet password=geheim\"\n",
+        )
+        .unwrap();
+        let place = shared.place().unwrap();
+        assert!(matches!(&place, Place::Postgres(_)));
+        // Neither settings nor place show what opens the database.
+        let shown = format!("{shared:?} {place:?} {place}");
+        assert!(
+            shown.contains("/run/postgresql") && !shown.contains("geheim"),
+            "{shown}"
+        );
+        let error = parse("database = \"oracle\"\n").unwrap_err().to_string();
+        assert!(
+            error.contains("oracle") && error.contains("sqlite"),
+            "{error}"
+        );
+        let error = parse("[database]\npostgres = \"dbname=x\"\npassword = \"y\"\n")
+            .unwrap_err()
+            .to_string();
+        assert!(error.contains("password"), "{error}");
+    }
+
+    #[test]
+    fn a_database_elsewhere_is_reached_by_tls_or_not_at_all() {
+        let place = |postgres: &str| {
+            let text = format!("{GOOD}[database]\npostgres = \"{postgres}\"\n");
+            Config::parse(&text, Path::new("/etc/iryonet/center.toml"))
+                .unwrap()
+                .place()
+        };
+        for remote in [
+            "host=db.example.jp dbname=iryonet",
+            "host=192.0.2.7 dbname=iryonet",
+            "host=localhost hostaddr=192.0.2.7 dbname=iryonet",
+            "host=db.example.jp dbname=iryonet sslmode=disable",
+            "host=/run/postgresql,db.example.jp dbname=iryonet",
+            "postgresql://iryonet@db.example.jp/iryonet",
+        ] {
+            let error = place(remote).unwrap_err().to_string();
+            assert!(error.contains("not on this machine"), "{remote}: {error}");
+        }
+        for local in [
+            "host=/run/postgresql dbname=iryonet",
+            "host=127.0.0.1 dbname=iryonet",
+            "host=localhost dbname=iryonet",
+            "host=db.example.jp hostaddr=::1 dbname=iryonet",
+        ] {
+            place(local).unwrap();
+        }
+        for (text, says) in [
+            ("dbname=iryonet", "host"),
+            ("host=/run/postgresql", "dbname"),
+            ("host=/run/postgresql dbname=x pasword=geheim", "`pasword`"),
+        ] {
+            let error = place(text).unwrap_err().to_string();
+            assert!(error.contains(says) && !error.contains("geheim"), "{error}");
+        }
     }
 
     #[test]

@@ -49,9 +49,12 @@ pub enum CenterError {
     /// The database.
     #[error("the database cannot be used")]
     Store(#[from] iryonet_store::StoreError),
+    /// The settings of the database.
+    #[error("the database cannot be used")]
+    Place(#[from] iryonet_store::PlaceError),
     /// The database was never founded.
-    #[error("{} holds no network yet; run `iryonet center init` first", .0.display())]
-    NotInitialised(PathBuf),
+    #[error("the database holds no network yet; run `iryonet center init` first")]
+    NotInitialised,
     /// The center's own certificate.
     #[error("the center has no certificate")]
     Certificate(#[from] crate::certificate::CertificateError),

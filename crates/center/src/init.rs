@@ -8,7 +8,6 @@ use crate::config::Config;
 use crate::error::CenterError;
 use iryonet_authority::files;
 use iryonet_domain::{Actor, Role};
-use iryonet_store::SqliteStore;
 use iryonet_wire::signed::PolicySigner;
 
 /// What `init` found or made.
@@ -44,8 +43,13 @@ pub fn init(config: &Config) -> Result<Initialised, CenterError> {
     }
     let signer = policy_signer(config)?;
     crate::people::ensure_key(config)?;
-    let store = SqliteStore::open(&config.database())?;
-    iryonet_store::found(&store, config.network, &system_actor(config)?, clock::now())?;
+    let store = config.place()?.open()?;
+    iryonet_store::found(
+        &*store,
+        config.network,
+        &system_actor(config)?,
+        clock::now(),
+    )?;
     let proof = certificate::ensure(config, authorities.current(), clock::now())?.proof()?;
     Ok(Initialised {
         center: config.name.to_string(),

@@ -27,6 +27,7 @@ mod certificate;
 pub mod client;
 mod clock;
 pub mod config;
+pub mod database;
 mod device;
 pub mod error;
 mod http;

@@ -26,7 +26,7 @@ pub(crate) fn model(config: &Config, store: &dyn Store) -> Result<Model, CenterE
         rows(reader, &mut loader)?;
         Ok(Some(loader.finish()))
     })?
-    .ok_or_else(|| CenterError::NotInitialised(config.database()))?;
+    .ok_or(CenterError::NotInitialised)?;
     tracing::info!(
         counts = ?model.counts(),
         revision = model.revision(),

@@ -20,7 +20,7 @@ use axum::body::Bytes;
 use iryonet_authority::{Revoked, Serial};
 use iryonet_domain::UnixMillis;
 use iryonet_policy::{FeedLimits, FeedLog};
-use iryonet_store::{SqliteStore, Store};
+use iryonet_store::Store;
 use iryonet_tls::{
     Acceptor, ClientPolicy, ClientTrust, Clock, HandshakeLimits, OpenAcceptor, TrustRoots,
 };
@@ -89,10 +89,8 @@ pub async fn run(
 /// # Errors
 /// When anything that it needs is missing or does not fit.
 pub async fn start(config: Config) -> Result<Running, CenterError> {
-    let store: Arc<dyn Store> = {
-        let path = config.database();
-        Arc::new(tokio::task::spawn_blocking(move || SqliteStore::open(&path)).await??)
-    };
+    let place = config.place()?;
+    let store = tokio::task::spawn_blocking(move || place.open()).await??;
     start_on(config, store).await
 }
 

@@ -343,6 +343,38 @@ pub(crate) fn store_problem(error: &StoreError) -> Problem {
             )
             .retry_after(1)
         }
+        StoreError::Unreachable { .. } => {
+            tracing::error!(error = %crate::http::problem::chain(error), "the database cannot be reached");
+            Problem::new(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "store-unreachable",
+                "the center's database cannot be reached: the act was not done and nothing was recorded. Repeat it",
+                "センターのデータベースに接続できません。操作は行われず、何も記録されていません。しばらくして再度実行してください。",
+            )
+            .retry_after(5)
+        }
+        StoreError::OutcomeUnknown { entry, .. } => {
+            tracing::error!(error = %crate::http::problem::chain(error), "it is not known whether an act was done");
+            let (look, look_ja) = match entry {
+                Some(entry) => (
+                    format!(
+                        "look whether it is in the ledger, at entry {entry} or a little before"
+                    ),
+                    format!("台帳（{entry} 番以前の数件）にその操作があるか"),
+                ),
+                None => ("look whether it was done".to_owned(), "結果".to_owned()),
+            };
+            Problem::new(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "outcome-unknown",
+                format!(
+                    "the connection to the center's database broke while the act was made durable: it may be done or not. Repeat it under the same Idempotency-Key, which never does it twice; without one, {look} first"
+                ),
+                format!(
+                    "操作の確定中にデータベースとの接続が切れました。操作が行われたかどうかは不明です。同じIdempotency-Keyを付けた再実行で二重に行われることはありません。付けない場合は、再実行の前に{look_ja}を確認してください。"
+                ),
+            )
+        }
         error if error.is_temporary() => {
             tracing::error!(error = %crate::http::problem::chain(error), "the store failed");
             Problem::new(

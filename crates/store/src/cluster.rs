@@ -17,7 +17,7 @@ const STOP_WAIT: Duration = Duration::from_secs(60);
 const ROOM: u64 = 2 << 30;
 /// Users that may run it when we are root, the first one that is there.
 const USERS: [&str; 2] = ["postgres", "nobody"];
-/// It is one: the port only names the socket.
+/// Where nothing else is said, the port only names the socket.
 const PORT: u16 = 5432;
 
 /// Ends the server and removes its folder once its standard input ends, which
@@ -76,6 +76,7 @@ pub struct Cluster {
     user: Option<&'static str>,
     folder: PathBuf,
     settings: Vec<String>,
+    port: u16,
     server: Option<Child>,
     reaper: Option<Child>,
 }
@@ -113,6 +114,7 @@ impl Cluster {
             programs,
             user: None,
             settings: settings.iter().map(|&setting| setting.to_owned()).collect(),
+            port: PORT,
             server: None,
             reaper: None,
             folder,
@@ -137,6 +139,14 @@ impl Cluster {
     #[must_use]
     pub fn folder(&self) -> &Path {
         &self.folder
+    }
+
+    /// From the next start on it also listens there, for tests of connections
+    /// over a network.
+    pub fn listen(&mut self, address: &str, port: u16) {
+        self.settings.push(format!("listen_addresses={address}"));
+        self.settings.push("ssl=on".to_owned());
+        self.port = port;
     }
 
     /// Where a file of the server's, as a certificate, is put for it.
@@ -212,6 +222,33 @@ impl Cluster {
     /// # Errors
     /// When it does not.
     pub fn resume(&mut self) -> Result<(), ClusterError> {
+        let settings = self.settings("postgres")?;
+        let deadline = Instant::now() + START_WAIT;
+        loop {
+            // After a crash it may end again at once, while what the one before
+            // had started is still ending.
+            if !self.runs() {
+                self.server = Some(self.spawn()?);
+            }
+            match settings.connect() {
+                Ok(client) => {
+                    let _ = client.close();
+                    return Ok(());
+                }
+                Err(_) if Instant::now() < deadline => {
+                    std::thread::sleep(Duration::from_millis(10));
+                }
+                Err(error) => {
+                    return Err(ClusterError::Server {
+                        doing: "starting the server",
+                        said: format!("{error}\n{}", self.last_words()),
+                    });
+                }
+            }
+        }
+    }
+
+    fn spawn(&self) -> Result<Child, ClusterError> {
         let doing = "starting the server";
         let log = std::fs::OpenOptions::new()
             .create(true)
@@ -224,35 +261,15 @@ impl Cluster {
             .arg(self.data())
             .arg("-k")
             .arg(&self.folder)
-            .args(["-p", &PORT.to_string(), "-c", "listen_addresses="]);
+            .args(["-p", &self.port.to_string(), "-c", "listen_addresses="]);
         for setting in &self.settings {
             command.args(["-c", setting]);
         }
-        let server = command
+        command
             .stdout(log.try_clone().map_err(system(doing))?)
             .stderr(log)
             .spawn()
-            .map_err(system(doing))?;
-        self.server = Some(server);
-        let settings = self.settings("postgres")?;
-        let deadline = Instant::now() + START_WAIT;
-        loop {
-            match settings.connect() {
-                Ok(client) => {
-                    let _ = client.close();
-                    return Ok(());
-                }
-                Err(_) if Instant::now() < deadline && self.runs() => {
-                    std::thread::sleep(Duration::from_millis(10));
-                }
-                Err(error) => {
-                    return Err(ClusterError::Server {
-                        doing,
-                        said: format!("{error}\n{}", self.last_words()),
-                    });
-                }
-            }
-        }
+            .map_err(system(doing))
     }
 
     fn runs(&mut self) -> bool {
@@ -316,8 +333,9 @@ impl Cluster {
     #[must_use]
     pub fn connection_string(&self, database: &str) -> String {
         format!(
-            "host={} port={PORT} user=iryonet dbname={database}",
-            self.folder.display()
+            "host={} port={} user=iryonet dbname={database}",
+            self.folder.display(),
+            self.port
         )
     }
 

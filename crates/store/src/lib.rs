@@ -36,6 +36,7 @@ pub mod error;
 pub mod find;
 mod home;
 pub mod import;
+pub mod place;
 mod pool;
 pub mod postgres;
 pub mod query;
@@ -48,6 +49,7 @@ pub mod tree;
 
 pub use error::StoreError;
 pub use find::{find, show};
+pub use place::{Place, PlaceError};
 pub use postgres::{PostgresOptions, PostgresSettings, PostgresStore};
 pub use query::{
     AccountQuery, AgreementQuery, ApplicantQuery, ApplicantStory, CaseQuery, HistoryItem,

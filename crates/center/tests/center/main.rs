@@ -19,4 +19,5 @@ mod idempotency;
 mod life;
 mod openapi;
 mod people;
+mod postgres;
 mod support;

@@ -1,12 +1,11 @@
 //! `iryonet ledger`: is the record whole?
 
-use crate::output;
+use crate::{commands, output};
 use anyhow::Context;
 use clap::{Args, Subcommand};
 use iryonet_ledger::Verifier;
-use iryonet_store::{SqliteStore, look};
+use iryonet_store::look;
 use serde_json::json;
-use std::path::PathBuf;
 use std::process::ExitCode;
 
 /// Entries read at once.
@@ -23,9 +22,8 @@ pub(crate) struct Arguments {
 enum Command {
     /// Check every entry's hash and its place in the chain.
     Verify {
-        /// The center's registry.sqlite.
-        #[arg(long, value_name = "FILE")]
-        store: PathBuf,
+        #[command(flatten)]
+        registry: commands::Registry,
         /// The answer as JSON.
         #[arg(long)]
         json: bool,
@@ -33,11 +31,13 @@ enum Command {
 }
 
 pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
-    let Command::Verify { store, json } = &arguments.command;
-    let home = SqliteStore::open_read_only(store)
-        .with_context(|| format!("the store {} cannot be opened", store.display()))?;
+    let Command::Verify { registry, json } = &arguments.command;
+    let place = registry.place()?;
+    let home = place
+        .open_read_only()
+        .with_context(|| format!("the store {place} cannot be opened"))?;
     // One moment's state: what is being written meanwhile is not torn.
-    let verified = look(&home, |reader| {
+    let verified = look(&*home, |reader| {
         let mut verifier = Verifier::new();
         loop {
             let from = verifier.summary().tip.sequence + 1;

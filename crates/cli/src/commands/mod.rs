@@ -14,6 +14,7 @@ pub(crate) mod session;
 pub(crate) mod site;
 
 use anyhow::Context;
+use clap::Args;
 use iryonet_domain::UnixMillis;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -46,5 +47,45 @@ pub(crate) async fn stop_signal() {
     tokio::select! {
         _ = terminate.recv() => tracing::info!("asked to stop (SIGTERM)"),
         _ = interrupt.recv() => tracing::info!("asked to stop (SIGINT)"),
+    }
+}
+
+/// A registry that a command opens by itself.
+#[derive(Args)]
+pub(crate) struct Registry {
+    /// The registry: a file (registry.sqlite), or a database of PostgreSQL's as
+    /// "host=/run/postgresql dbname=iryonet"; PGPASSFILE and the like are not read.
+    #[arg(
+        long,
+        global = true,
+        value_name = "FILE|CONNECTION",
+        env = "IRYONET_STORE",
+        default_value = "registry.sqlite",
+        hide_env_values = true
+    )]
+    store: String,
+    /// Roots (PEM) of the database server's certificate, when it is elsewhere.
+    #[arg(long, global = true, value_name = "FILE", env = "IRYONET_STORE_TRUST")]
+    store_trust: Option<std::path::PathBuf>,
+    /// A file with the database's password.
+    #[arg(
+        long,
+        global = true,
+        value_name = "FILE",
+        env = "IRYONET_STORE_PASSWORD_FILE"
+    )]
+    store_password_file: Option<std::path::PathBuf>,
+}
+
+impl Registry {
+    pub(crate) fn place(&self) -> anyhow::Result<iryonet_store::Place> {
+        let trust = self.store_trust.as_deref();
+        let named = iryonet_store::Place::named(&self.store, trust)?;
+        Ok(match (named, &self.store_password_file) {
+            (iryonet_store::Place::Postgres(_), Some(file)) => {
+                iryonet_store::Place::postgres(&self.store, trust, Some(file))?
+            }
+            (place, _) => place,
+        })
     }
 }

@@ -8,7 +8,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use iryonet_domain::{Actor, InstitutionCode, Prefecture, ScoreTable};
 use iryonet_store::import::{ImportOptions, Progress};
 use iryonet_store::query::{ApplicantQuery, HistoryItem};
-use iryonet_store::{SqliteStore, find, import};
+use iryonet_store::{Store, find, import};
 use serde_json::{Value, json};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -22,15 +22,8 @@ const FILE_MAX_BYTES: u64 = 256 << 20;
 pub(crate) struct Arguments {
     #[command(subcommand)]
     command: Command,
-    /// The registry's database; made when it is not there.
-    #[arg(
-        long,
-        global = true,
-        value_name = "FILE",
-        env = "IRYONET_STORE",
-        default_value = "registry.sqlite"
-    )]
-    store: PathBuf,
+    #[command(flatten)]
+    registry: commands::Registry,
     /// The answer as JSON.
     #[arg(long, global = true)]
     json: bool,
@@ -103,9 +96,10 @@ impl From<Table> for ScoreTable {
 pub(crate) fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     let Arguments {
         command,
-        store,
+        registry,
         json,
     } = arguments;
+    let place = registry.place()?;
     match command {
         Command::Import {
             file,
@@ -113,12 +107,12 @@ pub(crate) fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
             many_vanished,
             actor,
         } => {
-            let store = SqliteStore::open(&store)?;
+            let store = place.open()?;
             let options = ImportOptions {
                 many_vanished,
                 ..ImportOptions::of(table.into())
             };
-            import_list(&store, &file, &options, actor, json)
+            import_list(&*store, &file, &options, actor, json)
         }
         Command::Find {
             name,
@@ -127,14 +121,14 @@ pub(crate) fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
             area,
             limit,
         } => {
-            let store = SqliteStore::open_read_only(&store)?;
+            let store = place.open_read_only()?;
             let query = ApplicantQuery {
                 code,
                 name,
                 prefecture: prefecture.map(Prefecture::new).transpose()?,
                 area,
             };
-            let found = find::find(&store, &query, None, limit)?;
+            let found = find::find(&*store, &query, None, limit)?;
             let rows: Vec<Value> = found.iter().map(applicant).collect();
             output::show(&Value::Array(rows), json);
             Ok(if found.is_empty() {
@@ -144,8 +138,8 @@ pub(crate) fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
             })
         }
         Command::Show { code } => {
-            let store = SqliteStore::open_read_only(&store)?;
-            let Some(story) = find::show(&store, code)? else {
+            let store = place.open_read_only()?;
+            let Some(story) = find::show(&*store, code)? else {
                 bail!("no list that was imported names {code}");
             };
             let mut shown = applicant(&story.applicant);
@@ -191,7 +185,7 @@ fn history(item: &HistoryItem) -> anyhow::Result<Value> {
 }
 
 fn import_list(
-    store: &SqliteStore,
+    store: &dyn Store,
     file: &std::path::Path,
     options: &ImportOptions,
     actor: Option<Actor>,

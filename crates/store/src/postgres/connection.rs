@@ -119,7 +119,7 @@ impl Connection {
         let answers = self
             .client()?
             .simple_query(&format!(
-                "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE;
+                "BEGIN ISOLATION LEVEL READ COMMITTED;
                  SELECT pg_advisory_xact_lock({WRITER_LOCK});
                  SELECT pg_current_xact_id()"
             ))

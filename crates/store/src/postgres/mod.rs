@@ -73,6 +73,7 @@ impl Default for PostgresOptions {
 #[derive(Debug)]
 pub struct PostgresStore {
     home: String,
+    read_only: bool,
     options: PostgresOptions,
     writer: Pool<Connection>,
     readers: Pool<Connection>,
@@ -139,6 +140,7 @@ impl PostgresStore {
         };
         Self {
             home,
+            read_only,
             options: options.clone(),
             writer: Pool::new(1, options.wait_ms, vec![first], opener()),
             readers: Pool::new(
@@ -170,6 +172,12 @@ enum Try {
 
 impl Store for PostgresStore {
     fn write(&self, act: &mut Act<'_>) -> Result<(), StoreError> {
+        if self.read_only {
+            return Err(StoreError::Unfit {
+                home: self.home.clone(),
+                what: "it was opened for reading only".to_owned(),
+            });
+        }
         let mut tried = 0;
         loop {
             tried += 1;

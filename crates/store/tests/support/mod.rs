@@ -725,3 +725,15 @@ fn same_view(reader: &dyn Reader, memory: &MemoryTables, now: UnixMillis) {
         same!(device_by_fingerprint(facts.fingerprint));
     }
 }
+
+/// An error with all its causes.
+pub(crate) fn chain(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut text = error.to_string();
+    let mut next = error.source();
+    while let Some(cause) = next {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        next = cause.source();
+    }
+    text
+}

@@ -1,0 +1,174 @@
+//! Centers on PostgreSQL: one that loses its server, and two that share one.
+
+use crate::support::{DEADLINE, Ground, World, machine};
+use iryonet_center::database::{Database, Postgres};
+use iryonet_store::cluster::Cluster;
+use serde_json::{Value, json};
+use std::time::{Duration, Instant};
+
+/// Connecting to PostgreSQL waits; a test's thread says so to its runtime.
+fn waiting<T>(work: impl FnOnce() -> T) -> T {
+    tokio::task::block_in_place(work)
+}
+
+/// A server with one database.
+fn server() -> Cluster {
+    waiting(|| {
+        let cluster = Cluster::start(&[]).unwrap();
+        cluster.make_database("registry").unwrap();
+        cluster
+    })
+}
+
+fn on(cluster: &Cluster, database: &str, like: Option<&Ground>) -> Ground {
+    let mut ground = Ground::new();
+    if let Some(like) = like {
+        // Another center of the same network: its CA, its policy key and what seals
+        // people's secrets.
+        ground.config.issuing_dir = like.config.issuing_dir.clone();
+        ground.config.root_certificate = like.config.root_certificate.clone();
+        std::fs::create_dir(&ground.config.data_dir).unwrap();
+        for (from, to) in [
+            (like.config.policy_key(), ground.config.policy_key()),
+            (like.config.people_key(), ground.config.people_key()),
+        ] {
+            std::fs::copy(from, to).unwrap();
+        }
+        ground.config.name = "center-2".parse().unwrap();
+    }
+    ground.config.database = Database::Postgres(Postgres {
+        postgres: cluster.connection_string(database),
+        trust: None,
+        password_file: None,
+    });
+    waiting(|| iryonet_center::init(&ground.config).unwrap());
+    ground
+}
+
+fn clinic(n: u32) -> Value {
+    json!({"kind": "clinic", "name": format!("診療所{n}"), "gateway": "gw-a"})
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_center_whose_server_goes_down_says_so_loses_nothing_and_goes_on_by_itself() {
+    let mut cluster = server();
+    let world = World::on(on(&cluster, "registry", None)).await;
+    let gateway = json!({"gateway": "gw-a", "backbone": "2001:db8:0:1::1", "blocks": [1]});
+    world.act("/v1/gateways", gateway).await;
+    world.act("/v1/participants", clinic(0)).await;
+    let mut acknowledged = 1;
+    for round in 0..3 {
+        waiting(|| {
+            if round == 1 {
+                cluster.kill().unwrap();
+            } else {
+                cluster.stop().unwrap();
+            }
+        });
+        let (status, headers, body) = crate::acts::raw(
+            &world,
+            "POST",
+            "/v1/participants",
+            &[("iryonet-actor", "system:suite")],
+            clinic(100).to_string().into(),
+        )
+        .await;
+        let problem: Value = serde_json::from_slice(&body).unwrap();
+        assert_eq!(
+            (status, problem["code"].as_str()),
+            (503, Some("store-unreachable")),
+            "{problem}"
+        );
+        assert!(headers.contains_key("retry-after"));
+        // Questions that need the database are answered so too, and the door
+        // that needs none stays open.
+        let (status, headers, _) =
+            crate::acts::raw(&world, "GET", "/v1/participants", &[], Default::default()).await;
+        assert_eq!(status, 503);
+        assert!(headers.contains_key("retry-after"));
+        assert_eq!(world.public().await.get("/v1/crl").await.status, 200);
+
+        waiting(|| cluster.resume().unwrap());
+        // Nobody restarts the center: the next act that is tried is done.
+        let began = Instant::now();
+        loop {
+            let done = world
+                .client
+                .request(
+                    "POST",
+                    "/v1/participants",
+                    Some(&machine()),
+                    Some(&clinic(round + 1)),
+                )
+                .await;
+            match done {
+                Ok(_) => break,
+                Err(error) => {
+                    assert_eq!(error.code(), Some("store-unreachable"), "{error}");
+                    assert!(began.elapsed() < DEADLINE, "{error}");
+                    tokio::time::sleep(Duration::from_millis(50)).await;
+                }
+            }
+        }
+        acknowledged += 1;
+        let health = world.get("/v1/health").await;
+        assert_eq!(health["participants"], acknowledged, "{health}");
+    }
+    let listed = world.get("/v1/participants").await;
+    let names: Vec<&str> = listed["participants"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|one| one["name"].as_str().unwrap())
+        .collect();
+    assert_eq!(names, ["診療所0", "診療所1", "診療所2", "診療所3"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_centers_on_one_database_write_one_history_and_publish_each_others_acts() {
+    let cluster = server();
+    let one = World::on(on(&cluster, "registry", None)).await;
+    let two = World::on(on(&cluster, "registry", Some(&one.ground))).await;
+    let gateway = json!({"gateway": "gw-a", "backbone": "2001:db8:0:1::1", "blocks": [1]});
+    one.act("/v1/gateways", gateway).await;
+    let acts = 15_u32;
+    let many = |world: &World, base: u32| {
+        let client = world.client.clone();
+        tokio::spawn(async move {
+            let mut numbers = Vec::new();
+            for n in 0..acts {
+                let done = client
+                    .request(
+                        "POST",
+                        "/v1/participants",
+                        Some(&machine()),
+                        Some(&clinic(base + n)),
+                    )
+                    .await
+                    .unwrap();
+                numbers.push(done["number"].as_u64().unwrap());
+            }
+            numbers
+        })
+    };
+    let (first, second) = (many(&one, 0), many(&two, 100));
+    let mut numbers = first.await.unwrap();
+    numbers.extend(second.await.unwrap());
+    numbers.sort_unstable();
+    numbers.dedup();
+    assert_eq!(numbers.len(), 2 * acts as usize, "a number was given twice");
+    // What one of them did is on its way to the other's gateways, soon.
+    let began = Instant::now();
+    loop {
+        let (a, b) = (one.get("/v1/health").await, two.get("/v1/health").await);
+        if [&a, &b].iter().all(|health| {
+            health["published"] == a["recorded"] && health["participants"] == 2 * acts
+        }) {
+            break;
+        }
+        assert!(began.elapsed() < DEADLINE, "{a} {b}");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    let ledger = one.get("/v1/ledger?limit=100").await;
+    assert_eq!(ledger, two.get("/v1/ledger?limit=100").await);
+}
