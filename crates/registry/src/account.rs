@@ -2,14 +2,15 @@
 //! the roles that it may act in. Nothing secret is here: how somebody proves to
 //! be this person is kept beside the ledger, by those who check it.
 
+use crate::case::CaseRefusal;
 use crate::decide::{Decision, reason_text, text};
 use crate::limits::{
     ACCOUNTS_PER_PARTICIPANT, ACTIVE_ACCOUNTS_PER_ROLE, LOGIN_CODE_LIFE_MAX_MS, LOGINS_PER_ACCOUNT,
     NAME_MAX_CHARS,
 };
-use crate::view::View;
+use crate::view::{View, ViewError};
 use crate::{DecideError, Event, Refusal};
-use iryonet_domain::{AccountName, Actor, ParticipantNumber, Role, UnixMillis};
+use iryonet_domain::{AccountName, Actor, CaseId, CaseKind, ParticipantNumber, Role, UnixMillis};
 use serde::{Deserialize, Serialize};
 
 /// Longest name of an issuer and of a subject there, in characters.
@@ -48,28 +49,60 @@ impl AccountStanding {
 pub enum SpeaksFor {
     /// This participant.
     Participant(ParticipantNumber),
+    /// 申請者: this admission, and from its approval on the participant that it
+    /// brings.
+    Application(CaseId),
+    /// 申請予定者: nobody yet; for the admission that it sends in, once it has.
+    Applicant,
+}
+
+impl SpeaksFor {
+    /// The participant, where it is one.
+    #[must_use]
+    pub fn participant(self) -> Option<ParticipantNumber> {
+        match self {
+            Self::Participant(number) => Some(number),
+            Self::Application(_) | Self::Applicant => None,
+        }
+    }
+
+    /// The admission, where it is one.
+    #[must_use]
+    pub fn application(self) -> Option<CaseId> {
+        match self {
+            Self::Application(case) => Some(case),
+            Self::Participant(_) | Self::Applicant => None,
+        }
+    }
 }
 
 impl std::fmt::Display for SpeaksFor {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Participant(number) => write!(f, "participant:{number}"),
+            Self::Application(case) => write!(f, "application:{case}"),
+            Self::Applicant => f.write_str("applicant"),
         }
     }
 }
 
 /// The text names nobody for whom somebody could speak.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0:?} names no participant; write participant:65536")]
+#[error(
+    "{0:?} names nobody for whom somebody could speak; write participant:65536, application:12 or applicant"
+)]
 pub struct SpeaksForError(pub String);
 
 impl std::str::FromStr for SpeaksFor {
     type Err = SpeaksForError;
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        text.strip_prefix("participant:")
-            .and_then(|number| number.parse().ok())
-            .map(Self::Participant)
-            .ok_or_else(|| SpeaksForError(text.chars().take(60).collect()))
+        let found = match text.split_once(':') {
+            Some(("participant", number)) => number.parse().ok().map(Self::Participant),
+            Some(("application", case)) => case.parse().ok().map(Self::Application),
+            None if text == "applicant" => Some(Self::Applicant),
+            _ => None,
+        };
+        found.ok_or_else(|| SpeaksForError(text.chars().take(60).collect()))
     }
 }
 
@@ -503,12 +536,70 @@ fn check_binding(view: &dyn View, roles: &[Role], whom: SpeaksFor) -> Result<(),
     if roles != [Role::Officer] {
         return Err(Refusal::StaffSpeaksForNobody.into());
     }
-    let SpeaksFor::Participant(number) = whom;
-    crate::participant::open(view, number)?;
-    if view.accounts_of(whom)?.len() >= ACCOUNTS_PER_PARTICIPANT {
-        return Err(Refusal::TooManyOfficers(number).into());
+    match whom {
+        SpeaksFor::Participant(number) => {
+            crate::participant::open(view, number)?;
+            if view.accounts_of(whom)?.len() >= ACCOUNTS_PER_PARTICIPANT {
+                return Err(Refusal::TooManyOfficers(number).into());
+            }
+        }
+        SpeaksFor::Application(case) => {
+            let found = view.case(case)?.ok_or(CaseRefusal::Unknown(case))?;
+            // Once it has brought a participant, one speaks for that.
+            if found.kind() != CaseKind::Admission || found.participant.is_some() {
+                return Err(CaseRefusal::NoAdmissionUnderWay(case).into());
+            }
+            if view.accounts_of(whom)?.len() >= ACCOUNTS_PER_PARTICIPANT {
+                return Err(CaseRefusal::TooManyApplicants(case).into());
+            }
+        }
+        SpeaksFor::Applicant => {}
     }
     Ok(())
+}
+
+/// Who was to speak for the admission that it sends in speaks for this one now.
+/// Only who has no open one may send in another.
+pub(crate) fn applied(
+    view: &dyn View,
+    actor: &Actor,
+    case: CaseId,
+) -> Result<Option<Event>, DecideError> {
+    let Some(account) = of_actor(view, actor)? else {
+        return Ok(None);
+    };
+    match account.speaks_for {
+        None | Some(SpeaksFor::Participant(_)) => return Ok(None),
+        Some(SpeaksFor::Applicant) => {}
+        Some(SpeaksFor::Application(before)) => {
+            if view
+                .case(before)?
+                .is_some_and(|found| found.state.is_open())
+            {
+                return Err(CaseRefusal::AppliedAlready(before).into());
+            }
+        }
+    }
+    Ok(Some(Event::AccountBound {
+        account: account.account,
+        speaks_for: SpeaksFor::Application(case),
+    }))
+}
+
+/// Who spoke for an admission speaks for the participant that it brought.
+pub(crate) fn admitted(
+    view: &dyn View,
+    case: CaseId,
+    participant: ParticipantNumber,
+) -> Result<Vec<Event>, ViewError> {
+    Ok(view
+        .accounts_of(SpeaksFor::Application(case))?
+        .into_iter()
+        .map(|account| Event::AccountBound {
+            account: account.account,
+            speaks_for: SpeaksFor::Participant(participant),
+        })
+        .collect())
 }
 
 /// Somebody must be left who can grant roles.

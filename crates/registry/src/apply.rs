@@ -2,7 +2,7 @@
 //! state, for every store alike.
 
 use crate::Event;
-use crate::account::{Account, AccountStanding};
+use crate::account::{Account, AccountStanding, SpeaksFor};
 use crate::agreement::{Agreement, AgreementState};
 use crate::applicant::{self, Applicant, Attribute, ListId};
 use crate::certificate::{GatewayCertificate, Revocation};
@@ -356,9 +356,19 @@ pub fn apply(tables: &mut dyn Tables, event: &Event, at: UnixMillis) -> Result<(
         Event::AccountBound {
             account,
             speaks_for,
-        } => change(tables, account, |found| {
-            found.speaks_for = Some(*speaks_for)
-        })?,
+        } => {
+            let mut found = known(tables, account)?;
+            // Who applied goes on in its session, for the application and for
+            // whom that brought; who is to speak for somebody else comes in anew.
+            if !matches!(
+                found.speaks_for,
+                Some(SpeaksFor::Applicant | SpeaksFor::Application(_))
+            ) {
+                found.generation += 1;
+            }
+            found.speaks_for = Some(*speaks_for);
+            tables.put_account(&found)?;
+        }
         Event::AccountLocked { account, .. } => change(tables, account, |found| {
             found.standing = AccountStanding::Locked;
         })?,

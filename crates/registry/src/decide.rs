@@ -225,7 +225,7 @@ pub fn decide(view: &dyn View, actor: &Actor, command: &Command, now: UnixMillis
         }
         Command::ExpireAgreement { agreement } => crate::agreement::expire(view, *agreement, now),
         Command::NoticeAgreement { agreement } => crate::agreement::notice(view, *agreement, now),
-        Command::PublishRules { files } => crate::rules::publish(view, files),
+        Command::PublishRules { files } => crate::rules::publish(view, actor, files),
         Command::ListVanished {
             list,
             file_sha256,

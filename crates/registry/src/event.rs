@@ -419,7 +419,17 @@ impl Event {
                 account,
                 speaks_for: SpeaksFor::Participant(number),
             } => vec![Topic::Account(account.clone()), Topic::Participant(*number)],
+            Self::AccountCreated {
+                account,
+                speaks_for: Some(SpeaksFor::Application(case)),
+                ..
+            }
+            | Self::AccountBound {
+                account,
+                speaks_for: SpeaksFor::Application(case),
+            } => vec![Topic::Account(account.clone()), Topic::Case(*case)],
             Self::AccountCreated { account, .. }
+            | Self::AccountBound { account, .. }
             | Self::AccountRoleGranted { account, .. }
             | Self::AccountRoleTaken { account, .. }
             | Self::AccountLocked { account, .. }
@@ -441,8 +451,8 @@ impl Event {
 }
 
 /// A key of the history, written `participant:65536`, `gateway:gw-east-1`,
-/// `service:3`, `agreement:12`, `applicant:0111234560`, `account:suzuki`.
-/// `service:3`, `agreement:12`, `applicant:0111234560`, `case:7`.
+/// `service:3`, `agreement:12`, `applicant:0111234560`, `account:suzuki`,
+/// `case:7`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Topic {
     /// 参加者.

@@ -1,7 +1,6 @@
 //! The registry: participants, sites, lines, services, agreements, devices,
-//! gateways, accounts, and the applicants of the public lists.
-//! gateways, the applicants of the public lists, cases, rules and the daily
-//! re-check.
+//! gateways, accounts, the applicants of the public lists, cases, rules and the
+//! daily re-check.
 //!
 //! Commands in, events out: [`decide`] judges a [`Command`] against a [`View`]
 //! and answers with [`Event`]s or a [`Refusal`]; [`apply`] writes events into

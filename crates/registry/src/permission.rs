@@ -10,9 +10,9 @@
 //! It must not know how anybody proved to be who they are (`people`, `center`).
 
 use crate::account::{self, AccountStanding, SpeaksFor};
-use crate::case::CaseRefusal;
 use crate::case::command::{ResubmitApplication, SeenCase};
 use crate::case::people::same_person;
+use crate::case::{Case, CaseRefusal};
 use crate::view::{View, ViewError};
 use crate::{Act, Command, DecideError, Refusal};
 use iryonet_domain::{AccountName, Actor, ParticipantNumber, Role};
@@ -233,7 +233,11 @@ pub const fn row(act: Act) -> Row {
         | Act::ExpireAgreement
         | Act::NoticeAgreement => MACHINE,
         Act::ConfirmRecheck | Act::DismissRecheck => WATCHERS,
-        Act::PublishRules => &[(Role::SecurityOfficer, Scope::Every)],
+        // The machine publishes the shipped first version, and no other.
+        Act::PublishRules => &[
+            (Role::SecurityOfficer, Scope::Every),
+            (Role::System, Scope::Every),
+        ],
     }
 }
 
@@ -350,14 +354,14 @@ pub(crate) fn check(view: &dyn View, actor: &Actor, command: &Command) -> Result
         Scope::Every => Ok(()),
         Scope::Own => match account.and_then(|account| account.speaks_for) {
             Some(SpeaksFor::Participant(own)) => own_only(view, own, command),
-            None => Err(Refusal::SpeaksForNobody(actor.name().to_owned()).into()),
+            Some(SpeaksFor::Application(_) | SpeaksFor::Applicant) | None => {
+                Err(Refusal::SpeaksForNobody(actor.name().to_owned()).into())
+            }
         },
         Scope::Officers => officers_only(view, role, command),
         Scope::Oneself => oneself_only(actor, command),
         Scope::Applicant => {
-            let own = account
-                .and_then(|account| account.speaks_for)
-                .map(|SpeaksFor::Participant(own)| own);
+            let own = account.and_then(|account| account.speaks_for);
             applicant_only(view, actor, own, command)
         }
     }
@@ -368,9 +372,10 @@ pub(crate) fn check(view: &dyn View, actor: &Actor, command: &Command) -> Result
 fn applicant_only(
     view: &dyn View,
     actor: &Actor,
-    own: Option<ParticipantNumber>,
+    speaks_for: Option<SpeaksFor>,
     command: &Command,
 ) -> Result<(), DecideError> {
+    let own = speaks_for.and_then(SpeaksFor::participant);
     match command {
         Command::ReceiveApplication(wish) => match (wish.participant, own) {
             (None, _) => Ok(()),
@@ -381,14 +386,7 @@ fn applicant_only(
         Command::ResubmitApplication(ResubmitApplication { case, .. })
         | Command::WithdrawApplication(SeenCase { case, .. }) => {
             let found = view.case(*case)?;
-            let is_own = found.is_some_and(|found| {
-                (own.is_some() && found.participant == own)
-                    || found
-                        .applicants
-                        .iter()
-                        .any(|applicant| same_person(applicant.name(), actor.name()))
-            });
-            if is_own {
+            if found.is_some_and(|found| is_own(&found, actor, speaks_for)) {
                 Ok(())
             } else {
                 Err(CaseRefusal::Unknown(*case).into())
@@ -396,6 +394,22 @@ fn applicant_only(
         }
         other => Err(not_scoped(actor.role(), other)),
     }
+}
+
+/// Is this case within the sight of this officer: about the participant or the
+/// admission that it speaks for, or sent in by itself?
+#[must_use]
+pub fn is_own(case: &Case, officer: &Actor, speaks_for: Option<SpeaksFor>) -> bool {
+    let spoken_for = match speaks_for {
+        Some(SpeaksFor::Participant(own)) => case.participant == Some(own),
+        Some(SpeaksFor::Application(own)) => case.case == own,
+        Some(SpeaksFor::Applicant) | None => false,
+    };
+    spoken_for
+        || case
+            .applicants
+            .iter()
+            .any(|applicant| same_person(applicant.name(), officer.name()))
 }
 
 /// The account that a command is about.

@@ -4,8 +4,8 @@
 use crate::decide::Decision;
 use crate::participant::Participant;
 use crate::view::{View, ViewError};
-use crate::{DecideError, Event, Refusal};
-use iryonet_domain::{Digest, LineKind, UnixMillis};
+use crate::{Act, DecideError, Event, Refusal};
+use iryonet_domain::{Actor, Digest, LineKind, Role, UnixMillis};
 use iryonet_rules::file::FILE_MAX_BYTES;
 use iryonet_rules::{Part, RuleId, RuleSet, RuleVersion, set::digest};
 use serde::{Deserialize, Serialize};
@@ -63,7 +63,15 @@ fn read(files: &[RuleText]) -> Result<RuleSet, iryonet_rules::SetError> {
     )
 }
 
-pub(crate) fn publish(view: &dyn View, files: &[RuleText]) -> Decision {
+pub(crate) fn publish(view: &dyn View, actor: &Actor, files: &[RuleText]) -> Decision {
+    // A network begins with the rules that were shipped; later ones are people's.
+    if actor.role() == Role::System && view.latest_rules()?.is_some() {
+        return Err(Refusal::RoleMayNot {
+            role: actor.role(),
+            act: Act::PublishRules,
+        }
+        .into());
+    }
     if files.len() != Part::ALL.len() || files.iter().any(|file| file.text.len() > FILE_MAX_BYTES) {
         return Err(Refusal::RuleFileCount(files.len()).into());
     }

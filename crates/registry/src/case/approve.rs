@@ -139,6 +139,7 @@ fn admit(
         examined: case.rules.ok_or(CaseRefusal::NoRules)?,
     }));
     events.extend(add_sites(view, number, &wish.sites)?);
+    events.extend(crate::account::admitted(view, case.case, number)?);
     Ok((number, events))
 }
 

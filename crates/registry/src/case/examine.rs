@@ -184,6 +184,43 @@ pub(super) fn rules_of(view: &dyn View, case: &Case) -> Result<RuleSet, DecideEr
     crate::rules::set(view, version)
 }
 
+/// An item of a case, with what was found about it so far.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Item {
+    /// The rule.
+    pub rule: Rule,
+    /// What was found; nothing yet where it was not judged.
+    pub judged: Option<Judged>,
+}
+
+/// The items of a case's examination, or of its opening test, under the rules by
+/// which it is judged; before its examination, under those that hold.
+///
+/// # Errors
+/// When the store cannot answer.
+pub fn items(view: &dyn View, case: &Case, opening: bool) -> Result<Vec<Item>, DecideError> {
+    let Some(version) = case.rules.or(view.latest_rules()?) else {
+        return Ok(Vec::new());
+    };
+    let rules = crate::rules::set(view, version)?;
+    let scope = Scope::of(view, case)?;
+    let item = |rule: &Rule| Item {
+        rule: rule.clone(),
+        judged: case
+            .judged
+            .iter()
+            .find(|judged| judged.judgement.rule == rule.id)
+            .cloned(),
+    };
+    Ok(if opening && !case.wants_test() {
+        Vec::new()
+    } else if opening {
+        rules.opening_items(scope.profile()).map(item).collect()
+    } else {
+        rules.items(scope.profile()).map(item).collect()
+    })
+}
+
 /// To what the rules are applied.
 pub(super) struct Scope {
     kind: ParticipantKind,

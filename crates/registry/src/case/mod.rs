@@ -20,6 +20,7 @@ mod document;
 mod event;
 pub(crate) mod examine;
 mod judgement;
+mod next;
 pub(crate) mod open;
 pub mod people;
 pub(crate) mod receive;
@@ -31,7 +32,9 @@ pub use application::{
 pub use automatic::findings;
 pub use document::{Document, DocumentError, MEDIA_TYPES};
 pub use event::CaseEvent;
+pub use examine::{Item, items};
 pub use judgement::{Judged, Judgement, RecordedEvidence, Verdict};
+pub use next::next_steps;
 pub use refusal::CaseRefusal;
 
 pub(crate) use apply::apply;

@@ -17,7 +17,7 @@ use crate::participant::{Participant, Standing};
 use crate::view::View;
 use crate::{DecideError, Event};
 use iryonet_domain::{
-    Actor, CaseId, CaseKind, InstitutionCode, Officer, ParticipantNumber, UnixMillis,
+    Actor, CaseId, CaseKind, InstitutionCode, Officer, ParticipantNumber, Role, UnixMillis,
 };
 
 pub(crate) fn receive(
@@ -71,14 +71,18 @@ pub(crate) fn receive(
         now,
     )?;
     let case = next_case(view)?;
-    Ok(vec![Event::Case(CaseEvent::CaseReceived {
+    let mut events = vec![Event::Case(CaseEvent::CaseReceived {
         case,
         by: actor.clone(),
         participant,
         application,
         officer,
         documents,
-    })])
+    })];
+    if kind == CaseKind::Admission && actor.role() == Role::Officer {
+        events.extend(crate::account::applied(view, actor, case)?);
+    }
+    Ok(events)
 }
 
 fn next_case(view: &dyn View) -> Result<CaseId, DecideError> {

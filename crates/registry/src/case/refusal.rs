@@ -39,6 +39,12 @@ pub enum CaseRefusal {
     OwnApplication { case: CaseId, by: String },
     #[error("case {case} was examined by {examiner}; a second person decides about it")]
     SecondPersonWanted { case: CaseId, examiner: String },
+    #[error("case {0} is no admission under way; only who applies for one speaks for it")]
+    NoAdmissionUnderWay(CaseId),
+    #[error("as many accounts as there may be (64) speak for case {0} already")]
+    TooManyApplicants(CaseId),
+    #[error("this account speaks for case {0}, which is still open; resubmit or withdraw that one")]
+    AppliedAlready(CaseId),
     #[error("a case of the kind {0} is about a participant; name it")]
     ParticipantWanted(CaseKind),
     #[error("an admission is about nobody who has a number yet; leave the participant out")]
@@ -177,6 +183,9 @@ impl CaseRefusal {
             Self::Changed { .. } => "case-changed",
             Self::OwnApplication { .. } => "own-application",
             Self::SecondPersonWanted { .. } => "second-person-wanted",
+            Self::NoAdmissionUnderWay(_) => "no-admission-under-way",
+            Self::TooManyApplicants(_) => "too-many-applicants",
+            Self::AppliedAlready(_) => "applied-already",
             Self::ParticipantWanted(_) => "case-participant-wanted",
             Self::ParticipantOfAdmission => "case-participant-of-admission",
             Self::OpenAlready { .. } => "case-open-already",
@@ -255,6 +264,17 @@ impl CaseRefusal {
             Self::SecondPersonWanted { case, examiner } => {
                 format!("申請 {case} は {examiner} が審査しました。承認は別の者が行います")
             }
+            Self::NoAdmissionUnderWay(a) => {
+                format!(
+                    "申請 {a} は審査中の加入申請ではありません。割当は加入の申請に対して行います"
+                )
+            }
+            Self::TooManyApplicants(a) => {
+                format!("申請 {a} を担当するアカウントは上限の 64 件に達しています")
+            }
+            Self::AppliedAlready(a) => format!(
+                "このアカウントは未了の申請 {a} を担当しています。再提出するか、取り下げてください"
+            ),
             Self::ParticipantWanted(a) => {
                 format!("{kind} の申請には参加者番号が必要です", kind = a.name_ja())
             }

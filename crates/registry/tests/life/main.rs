@@ -10,6 +10,7 @@
 )]
 
 mod agreements;
+mod applicant;
 mod bad_input;
 mod changes;
 mod four_eyes;

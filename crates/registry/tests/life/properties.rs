@@ -9,8 +9,8 @@ use iryonet_registry::case::command::{
     ReturnApplication, SeenCase,
 };
 use iryonet_registry::case::people::same_person;
-use iryonet_registry::case::{CaseState, Recommendation};
-use iryonet_registry::{Command, Home, Standing};
+use iryonet_registry::case::{CaseState, Recommendation, next_steps};
+use iryonet_registry::{Act, Command, Home, Standing};
 use proptest::prelude::*;
 
 const PEOPLE: [&str; 8] = [
@@ -110,7 +110,21 @@ proptest! {
         for (what, who, stale) in acts {
             let before = world.case(case);
             let command = some_act(&world, case, what, stale);
+            let actor = PEOPLE[who].parse().unwrap();
+            let offered = next_steps(&world.tables, &actor, &before, world.now).unwrap();
             let done = world.act(PEOPLE[who], &command);
+            // What is offered is not refused for who asks or when; and nothing
+            // is done that was not offered, but what only time does.
+            let act = Act::from(&command);
+            match &done {
+                Ok(_) => prop_assert!(offered.contains(&act) || act == Act::LapseCase),
+                Err(refusal) if offered.contains(&act) && !stale => prop_assert!(
+                    !["case-state", "case-unknown", "role-may-not", "own-application", "second-person-wanted"]
+                        .contains(&refusal.code()),
+                    "{act:?} was offered to {actor} and refused: {refusal}"
+                ),
+                Err(_) => {}
+            }
             let after = world.case(case);
             match &done {
                 Ok(_) => prop_assert_eq!(after.version, before.version + 1),
