@@ -58,9 +58,11 @@ pub struct CaseQuery {
     pub participant: Option<ParticipantNumber>,
     /// Sent in first by the account of this name.
     pub applicant: Option<String>,
-    /// What an officer may see: those about this participant, and those that
+    /// Untouched since this time, or longer.
+    pub untouched_since: Option<UnixMillis>,
+    /// What an officer may see: those about whom it speaks for, and those that
     /// the account of this name sent in.
-    pub visible_to: Option<(Option<ParticipantNumber>, String)>,
+    pub visible_to: Option<(Option<SpeaksFor>, String)>,
 }
 
 /// A participant that must be examined anew under the rules that hold.

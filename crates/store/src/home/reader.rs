@@ -17,7 +17,7 @@ use iryonet_domain::{
 use iryonet_ledger::{Entry, Outcome, Tip};
 use iryonet_registry::{
     Account, Agreement, Applicant, Case, Device, Event, Gateway, GatewayCertificate, Line, ListId,
-    Participant, PublishedRules, Service, Site, Topic,
+    Participant, PublishedRules, Service, Site, SpeaksFor, Topic,
 };
 use iryonet_rules::RuleVersion;
 
@@ -314,13 +314,20 @@ impl Reader for Session<'_> {
         if let Some(applicant) = &query.applicant {
             wanted.holds("applicant", "=", applicant.clone());
         }
-        if let Some((participant, applicant)) = &query.visible_to {
+        if let Some(since) = query.untouched_since {
+            wanted.holds("touched_at", "<=", sql::millis(since)?);
+        }
+        if let Some((whom, applicant)) = &query.visible_to {
             let name = wanted.place(applicant.clone());
-            match participant {
-                None => wanted.and(&format!("applicant = {name}")),
-                Some(participant) => {
+            match whom {
+                None | Some(SpeaksFor::Applicant) => wanted.and(&format!("applicant = {name}")),
+                Some(SpeaksFor::Participant(participant)) => {
                     let number = wanted.place(participant.get());
                     wanted.and(&format!("(applicant = {name} OR participant = {number})"));
+                }
+                Some(SpeaksFor::Application(case)) => {
+                    let number = wanted.place(i64::try_from(case.0).unwrap_or(i64::MAX));
+                    wanted.and(&format!("(applicant = {name} OR number = {number})"));
                 }
             }
         }

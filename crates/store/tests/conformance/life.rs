@@ -13,7 +13,9 @@ use iryonet_registry::case::{
     Admission, Application, CaseState, Document, Judgement, Recommendation, SiteWish, Verdict,
 };
 use iryonet_registry::recheck::{RecheckLimits, RecheckSlot, SLOTS_PER_DAY};
-use iryonet_registry::{Case, Command, Event, ListId, ListRow, RecheckEvent, Standing, Subject};
+use iryonet_registry::{
+    Case, Command, Event, ListId, ListRow, RecheckEvent, SpeaksFor, Standing, Subject,
+};
 use iryonet_rules::{EvidenceKind, Profile};
 use iryonet_store::{AgreementQuery, CaseQuery, Store, look, to_be_reexamined};
 
@@ -205,14 +207,26 @@ pub(crate) fn a_case_goes_its_whole_way_and_is_found_by_all_that_is_asked_about_
         }),
         []
     );
-    // What an officer may see: their own.
-    let visible = |participant, name: &str| {
+    let untouched = |since| {
         by(CaseQuery {
-            visible_to: Some((participant, name.to_owned())),
+            untouched_since: Some(since),
             ..CaseQuery::default()
         })
     };
-    assert_eq!(visible(Some(participant), "somebody"), [number]);
+    assert_eq!(untouched(NOW), [number]);
+    assert_eq!(untouched(UnixMillis(NOW.0 - 1)), []);
+    // What an officer may see: their own.
+    let visible = |whom, name: &str| {
+        by(CaseQuery {
+            visible_to: Some((whom, name.to_owned())),
+            ..CaseQuery::default()
+        })
+    };
+    let whose = |whom| visible(Some(whom), "somebody");
+    assert_eq!(whose(SpeaksFor::Participant(participant)), [number]);
+    assert_eq!(whose(SpeaksFor::Application(number)), [number]);
+    assert_eq!(whose(SpeaksFor::Application(CaseId(number.0 + 1))), []);
+    assert_eq!(whose(SpeaksFor::Applicant), []);
     assert_eq!(visible(None, &applicant), [number]);
     assert_eq!(visible(Some(crate::support::number(1)), "somebody"), []);
     let memory = look(store, replayed).unwrap();

@@ -382,7 +382,11 @@ pub(crate) fn command(step: Step, now: UnixMillis) -> Command {
             account: account(a),
             person: format!("担当{b}"),
             roles: ROLES[usize::from(b)].to_vec(),
-            speaks_for: (c < 2).then_some(SpeaksFor::Participant(number(u32::from(c)))),
+            speaks_for: match c {
+                0 | 1 => Some(SpeaksFor::Participant(number(u32::from(c)))),
+                2 => Some(SpeaksFor::Applicant),
+                _ => None,
+            },
         },
         34 => Command::GrantRole {
             account: account(a),
@@ -394,7 +398,10 @@ pub(crate) fn command(step: Step, now: UnixMillis) -> Command {
         },
         36 => Command::BindAccount {
             account: account(a),
-            speaks_for: SpeaksFor::Participant(number(u32::from(b))),
+            speaks_for: match c {
+                0 => SpeaksFor::Application(CaseId(u64::from(b) + 1)),
+                _ => SpeaksFor::Participant(number(u32::from(b))),
+            },
         },
         37 => Command::LockAccount {
             account: account(a),
@@ -667,6 +674,7 @@ fn same_view(reader: &dyn Reader, memory: &MemoryTables, now: UnixMillis) {
         same!(account(&account(n)));
         same!(account_of_login(&login(n)));
         same!(accounts_of(SpeaksFor::Participant(number(n.into()))));
+        same!(accounts_of(SpeaksFor::Application(CaseId(u64::from(n)))));
     }
     for role in Role::ALL {
         same!(active_accounts(role));
