@@ -29,6 +29,9 @@ pub enum Access {
     /// Whoever may do one of these. Which one it is, and whether it may be, the
     /// registry says.
     Act(&'static [Act]),
+    /// Whoever may do one of these: what they are made ready with, beside the
+    /// ledger. No act yet, so the handler itself refuses, and nothing is recorded.
+    Prepare(&'static [Act]),
 }
 
 impl Access {
@@ -39,7 +42,7 @@ impl Access {
             Self::Anybody => Some(Scope::Every),
             Self::Beginner | Self::Oneself => Some(Scope::Oneself),
             Self::Read(resource) => permission::may_read(role, resource),
-            Self::Act(acts) => acts
+            Self::Act(acts) | Self::Prepare(acts) => acts
                 .iter()
                 .filter_map(|act| permission::may(role, *act))
                 .min(),
@@ -165,6 +168,11 @@ pub const ROUTES: &[Route] = &[
     // Services and agreements.
     get("/v1/services", Access::Read(Resource::Services)),
     post("/v1/services", Access::Act(&[Act::RegisterService])),
+    get("/v1/services/{service}", Access::Read(Resource::Services)),
+    post(
+        "/v1/services/{service}/offer",
+        Access::Act(&[Act::ChangeServiceOffer]),
+    ),
     post(
         "/v1/services/{service}/endpoints",
         Access::Act(&[Act::ChangeServiceEndpoints]),
@@ -175,6 +183,10 @@ pub const ROUTES: &[Route] = &[
     ),
     get("/v1/agreements", Access::Read(Resource::Agreements)),
     post("/v1/agreements", Access::Act(&[Act::ProposeAgreement])),
+    get(
+        "/v1/agreements/{agreement}",
+        Access::Read(Resource::Agreements),
+    ),
     post(
         "/v1/agreements/{agreement}/accept",
         Access::Act(&[Act::AcceptAgreement]),
@@ -183,6 +195,71 @@ pub const ROUTES: &[Route] = &[
         "/v1/agreements/{agreement}/end",
         Access::Act(&[Act::EndAgreement]),
     ),
+    // The life of a connection.
+    get("/v1/cases", Access::Read(Resource::Cases)),
+    post("/v1/cases", Access::Act(&[Act::ReceiveApplication])),
+    get("/v1/cases/{case}", Access::Read(Resource::Cases)),
+    post(
+        "/v1/cases/{case}/resubmit",
+        Access::Act(&[Act::ResubmitApplication]),
+    ),
+    post(
+        "/v1/cases/{case}/withdraw",
+        Access::Act(&[Act::WithdrawApplication]),
+    ),
+    post(
+        "/v1/cases/{case}/return",
+        Access::Act(&[Act::ReturnApplication]),
+    ),
+    post(
+        "/v1/cases/{case}/accept",
+        Access::Act(&[Act::AcceptApplication]),
+    ),
+    post(
+        "/v1/cases/{case}/begin",
+        Access::Act(&[Act::BeginExamination]),
+    ),
+    post("/v1/cases/{case}/judge", Access::Act(&[Act::JudgeItems])),
+    post(
+        "/v1/cases/{case}/conclude",
+        Access::Act(&[Act::ConcludeExamination]),
+    ),
+    post(
+        "/v1/cases/{case}/send-back",
+        Access::Act(&[Act::SendBackCase]),
+    ),
+    post("/v1/cases/{case}/approve", Access::Act(&[Act::ApproveCase])),
+    post("/v1/cases/{case}/reject", Access::Act(&[Act::RejectCase])),
+    post(
+        "/v1/cases/{case}/test",
+        Access::Act(&[Act::RecordOpeningTest]),
+    ),
+    post("/v1/cases/{case}/open", Access::Act(&[Act::OpenConnection])),
+    post(
+        "/v1/cases/{case}/carry-out",
+        Access::Act(&[Act::CarryOutCase]),
+    ),
+    post("/v1/cases/{case}/lapse", Access::Act(&[Act::LapseCase])),
+    post(
+        "/v1/cases/{case}/evidence",
+        Access::Act(&[Act::RecordCaseEvidence]),
+    ),
+    post(
+        "/v1/documents",
+        Access::Prepare(&[Act::ReceiveApplication, Act::ResubmitApplication]),
+    ),
+    get(
+        "/v1/cases/{case}/documents/{sha256}",
+        Access::Read(Resource::Cases),
+    ),
+    // Rules, and who is held to them.
+    get("/v1/rules", Access::Read(Resource::Rules)),
+    post("/v1/rules", Access::Act(&[Act::PublishRules])),
+    get("/v1/rules/{version}", Access::Read(Resource::Rules)),
+    get("/v1/reexaminations", Access::Read(Resource::Participants)),
+    get("/v1/recheck", Access::Read(Resource::Recheck)),
+    post("/v1/recheck/confirm", Access::Act(&[Act::ConfirmRecheck])),
+    post("/v1/recheck/dismiss", Access::Act(&[Act::DismissRecheck])),
     // Watching.
     get("/v1/explain", Access::Read(Resource::Explanations)),
     get("/v1/enforcement", Access::Read(Resource::Enforcement)),

@@ -237,7 +237,7 @@ fn read_answer(status: hyper::StatusCode, body: &[u8]) -> Result<Value, ClientEr
 
 /// Percent-encodes everything but unreserved characters (RFC 3986, section
 /// 2.3) and the colon between role and name.
-fn percent_encode(text: &str) -> String {
+pub(crate) fn percent_encode(text: &str) -> String {
     use std::fmt::Write as _;
     let mut out = String::with_capacity(text.len());
     for byte in text.bytes() {

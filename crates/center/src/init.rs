@@ -8,6 +8,10 @@ use crate::config::Config;
 use crate::error::CenterError;
 use iryonet_authority::files;
 use iryonet_domain::{Actor, Role};
+use iryonet_registry::Command;
+use iryonet_registry::rules::RuleText;
+use iryonet_rules::shipped::VERSION_1;
+use iryonet_store::{Store, StoreError};
 use iryonet_wire::signed::PolicySigner;
 
 /// What `init` found or made.
@@ -50,6 +54,7 @@ pub fn init(config: &Config) -> Result<Initialised, CenterError> {
         &system_actor(config)?,
         clock::now(),
     )?;
+    publish_shipped_rules(&*store, config)?;
     let proof = certificate::ensure(config, authorities.current(), clock::now())?.proof()?;
     Ok(Initialised {
         center: config.name.to_string(),
@@ -59,6 +64,25 @@ pub fn init(config: &Config) -> Result<Initialised, CenterError> {
         certificate: proof.fingerprint.to_string(),
         certificate_not_after: proof.not_after.0,
     })
+}
+
+/// A network begins with the rules that were shipped. Where there are any, later
+/// ones are for people to publish.
+fn publish_shipped_rules(store: &dyn Store, config: &Config) -> Result<(), CenterError> {
+    let files = VERSION_1
+        .iter()
+        .map(|(name, text)| RuleText::new(name, text))
+        .collect();
+    let actor = system_actor(config)?;
+    let command = Command::PublishRules { files };
+    iryonet_store::change(store, |transaction| {
+        if transaction.latest_rules()?.is_none() {
+            let recorded = transaction.record(&actor, &command, clock::now())?;
+            recorded.events().map_err(StoreError::given_up)?;
+        }
+        Ok(())
+    })?;
+    Ok(())
 }
 
 pub(crate) fn policy_signer(config: &Config) -> Result<PolicySigner, CenterError> {

@@ -76,12 +76,15 @@ pub(crate) struct Center {
 /// How much of the store's time is given away at once.
 pub(crate) struct Turns {
     reads: Semaphore,
+    /// Documents that arrive, each held in memory.
+    pub(crate) documents: Semaphore,
 }
 
 impl Turns {
     pub(crate) fn new() -> Self {
         Self {
             reads: Semaphore::new(READS_MAX),
+            documents: Semaphore::new(crate::operator::documents::ARRIVING_MAX),
         }
     }
 }

@@ -8,6 +8,8 @@ use crate::client::{ACTOR_HEADER, percent_decode};
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use iryonet_domain::{Actor, ParticipantNumber};
+use iryonet_registry::permission::is_own;
+use iryonet_registry::{Case, SpeaksFor};
 
 /// Who acts, as the session says. The people's gate puts it, and nobody else.
 #[derive(Debug, Clone)]
@@ -20,6 +22,8 @@ pub(crate) enum Reach {
     Every,
     /// What is this participant's. The rest is not there.
     Own(ParticipantNumber),
+    /// What is anybody's: of somebody who applies and is no participant yet.
+    Applicant,
 }
 
 impl Reach {
@@ -28,6 +32,7 @@ impl Reach {
         match self {
             Self::Every => true,
             Self::Own(own) => own == participant,
+            Self::Applicant => false,
         }
     }
 }
@@ -41,6 +46,62 @@ impl<S: Send + Sync> FromRequestParts<S> for Reach {
             None if parts.extensions.get::<OperatorPeer>().is_some() => Ok(Self::Every),
             None => Err(Problem::no_such_path()),
         }
+    }
+}
+
+/// How far somebody sees among cases: an officer the own ones. The people's
+/// gate puts for whom it speaks; at the socket it is far.
+#[derive(Debug, Clone)]
+pub(crate) enum CaseSight {
+    /// Every case.
+    Every,
+    /// What this officer sent in, and what is about whom it speaks for. The rest
+    /// is not there.
+    Officer {
+        officer: Actor,
+        speaks_for: Option<SpeaksFor>,
+    },
+}
+
+impl CaseSight {
+    /// Is this case within sight?
+    pub(crate) fn sees(&self, case: &Case) -> bool {
+        match self {
+            Self::Every => true,
+            Self::Officer {
+                officer,
+                speaks_for,
+            } => is_own(case, officer, *speaks_for),
+        }
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for CaseSight {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        match parts.extensions.get::<Self>() {
+            Some(sight) => Ok(sight.clone()),
+            None if parts.extensions.get::<OperatorPeer>().is_some() => Ok(Self::Every),
+            None => Err(Problem::no_such_path()),
+        }
+    }
+}
+
+/// Who asks, where it is known: at the socket a question may be nobody's.
+#[derive(Debug, Clone)]
+pub(crate) struct Asking(pub(crate) Option<Actor>);
+
+impl<S: Send + Sync> FromRequestParts<S> for Asking {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let said = parts.headers.contains_key(ACTOR_HEADER);
+        if !said && parts.extensions.get::<OperatorPeer>().is_some() {
+            return Ok(Self(None));
+        }
+        let Acting(actor) = Acting::from_request_parts(parts, state).await?;
+        Ok(Self(Some(actor)))
     }
 }
 

@@ -13,6 +13,10 @@ use std::time::Duration;
 /// Largest request body of any listener, in bytes.
 pub(crate) const BODY_MAX_BYTES: usize = 64 << 10;
 
+/// Largest body of the few requests that need more, in bytes: a version of the
+/// rules has five files of 256 KiB, and JSON may write a character in six.
+pub(crate) const LARGE_BODY_MAX_BYTES: usize = 8 << 20;
+
 /// How long a body may take to arrive.
 const BODY_MAX: Duration = Duration::from_secs(10);
 
@@ -30,8 +34,33 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
     }
 }
 
+/// A JSON body of at most [`LARGE_BODY_MAX_BYTES`], where a request may need so
+/// much.
+#[derive(Debug)]
+pub(crate) struct LargeBody<T>(pub(crate) T);
+
+impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for LargeBody<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, _: &S) -> Result<Self, Problem> {
+        check_content_type(&request)?;
+        let bytes = read_body(request, LARGE_BODY_MAX_BYTES).await?;
+        parse_json(&bytes).map(Self)
+    }
+}
+
 /// Reads a body that is not allowed to be larger than `limit`.
 pub(crate) async fn read_body(request: Request, limit: usize) -> Result<Bytes, Problem> {
+    read_slow_body(request, limit, BODY_MAX).await
+}
+
+/// The same for a body that may take so long to arrive. What announces itself
+/// as too large is not read at all, and of what does not, no more than `limit`.
+pub(crate) async fn read_slow_body(
+    request: Request,
+    limit: usize,
+    within: Duration,
+) -> Result<Bytes, Problem> {
     let announced = request
         .headers()
         .get(header::CONTENT_LENGTH)
@@ -41,7 +70,7 @@ pub(crate) async fn read_body(request: Request, limit: usize) -> Result<Bytes, P
         return Err(too_large(limit));
     }
     let body = Limited::new(request.into_body(), limit).collect();
-    match tokio::time::timeout(BODY_MAX, body).await {
+    match tokio::time::timeout(within, body).await {
         Ok(Ok(collected)) => Ok(collected.to_bytes()),
         Ok(Err(error)) if error.downcast_ref::<LengthLimitError>().is_some() => {
             Err(too_large(limit))
@@ -56,7 +85,7 @@ pub(crate) async fn read_body(request: Request, limit: usize) -> Result<Bytes, P
             "body-slow",
             format!(
                 "the request's body did not arrive within {} s",
-                BODY_MAX.as_secs()
+                within.as_secs()
             ),
             "リクエストの本文が時間内に届きませんでした。",
         )),
@@ -146,24 +175,56 @@ where
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
-        let bad = |why: String| {
-            Problem::bad_request(
-                "bad-key",
-                format!("the path names nothing that can be: {why}"),
-                format!("パスの指定が正しくありません: {why}"),
-            )
-        };
         let axum::extract::Path(text) =
             axum::extract::Path::<String>::from_request_parts(parts, state)
                 .await
-                .map_err(|rejection| bad(rejection.body_text()))?;
-        text.parse().map(Self).map_err(|error| {
-            bad(format!(
-                "{:?}: {error}",
-                text.chars().take(80).collect::<String>()
-            ))
-        })
+                .map_err(|rejection| bad_key(&rejection.body_text()))?;
+        key(&text).map(Self)
     }
+}
+
+/// Two keys in the path.
+#[derive(Debug)]
+pub(crate) struct Keys<A, B>(pub(crate) A, pub(crate) B);
+
+impl<S, A, B> FromRequestParts<S> for Keys<A, B>
+where
+    S: Send + Sync,
+    A: std::str::FromStr,
+    A::Err: std::fmt::Display,
+    B: std::str::FromStr,
+    B::Err: std::fmt::Display,
+{
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let axum::extract::Path((first, second)) =
+            axum::extract::Path::<(String, String)>::from_request_parts(parts, state)
+                .await
+                .map_err(|rejection| bad_key(&rejection.body_text()))?;
+        Ok(Self(key(&first)?, key(&second)?))
+    }
+}
+
+fn key<T>(text: &str) -> Result<T, Problem>
+where
+    T: std::str::FromStr,
+    T::Err: std::fmt::Display,
+{
+    text.parse().map_err(|error| {
+        bad_key(&format!(
+            "{:?}: {error}",
+            text.chars().take(80).collect::<String>()
+        ))
+    })
+}
+
+fn bad_key(why: &str) -> Problem {
+    Problem::bad_request(
+        "bad-key",
+        format!("the path names nothing that can be: {why}"),
+        format!("パスの指定が正しくありません: {why}"),
+    )
 }
 
 #[cfg(test)]

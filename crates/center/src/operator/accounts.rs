@@ -12,7 +12,8 @@ use crate::people::CredentialsOf as _;
 use crate::state::{Center, lock};
 use axum::Json;
 use axum::extract::State;
-use iryonet_domain::{AccountName, Actor, ParticipantNumber, Role};
+use axum::http::StatusCode;
+use iryonet_domain::{AccountName, Actor, CaseId, ParticipantNumber, Role};
 use iryonet_registry::account::Login;
 use iryonet_registry::{Account, Command, SpeaksFor};
 use iryonet_store::AccountQuery;
@@ -42,6 +43,14 @@ pub(crate) struct NewAccount {
     #[serde(default)]
     #[schema(value_type = Option<u32>)]
     participant: Option<ParticipantNumber>,
+    /// For an officer of who is no participant yet: for which admission it speaks.
+    #[serde(default)]
+    #[schema(value_type = Option<u64>)]
+    application: Option<CaseId>,
+    /// For an officer who is going to apply for an admission: it speaks for that
+    /// once it has, and for the participant that comes of it.
+    #[serde(default)]
+    applicant: bool,
 }
 
 /// A role.
@@ -57,9 +66,14 @@ pub(crate) struct OneRole {
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Binding {
-    /// Participant number.
-    #[schema(value_type = u32)]
-    participant: ParticipantNumber,
+    /// Participant number. Either this or `application`.
+    #[serde(default)]
+    #[schema(value_type = Option<u32>)]
+    participant: Option<ParticipantNumber>,
+    /// Number of an admission that is under way.
+    #[serde(default)]
+    #[schema(value_type = Option<u64>)]
+    application: Option<CaseId>,
 }
 
 /// How an organisation's issuer knows somebody.
@@ -100,6 +114,10 @@ pub(crate) struct AccountShown {
     roles: Vec<&'static str>,
     /// For an officer: for which participant it speaks.
     participant: Option<u32>,
+    /// For an officer of who is no participant yet: for which admission it speaks.
+    application: Option<u64>,
+    /// For an officer: is it going to apply for an admission, and has not yet?
+    applicant: bool,
     /// active, locked or retired.
     standing: &'static str,
     /// Until when passwords from unknown places are refused, milliseconds since 1970.
@@ -145,7 +163,13 @@ fn shown(account: Account) -> AccountShown {
         roles: account.roles.iter().map(|role| role.as_str()).collect(),
         participant: account
             .speaks_for
-            .map(|SpeaksFor::Participant(number)| number.get()),
+            .and_then(SpeaksFor::participant)
+            .map(ParticipantNumber::get),
+        application: account
+            .speaks_for
+            .and_then(SpeaksFor::application)
+            .map(|case| case.0),
+        applicant: account.speaks_for == Some(SpeaksFor::Applicant),
         standing: account.standing.as_str(),
         locked_out_until: account.locked_out_until.map(|until| until.0),
         logins: account
@@ -224,7 +248,7 @@ pub(crate) async fn create(
             account: wish.account,
             person: wish.person,
             roles: wish.roles,
-            speaks_for: wish.participant.map(SpeaksFor::Participant),
+            speaks_for: speaks_for(wish.participant, wish.application, wish.applicant)?,
         },
     )
     .await
@@ -291,10 +315,35 @@ pub(crate) async fn bind(
         actor,
         Command::BindAccount {
             account,
-            speaks_for: SpeaksFor::Participant(wish.participant),
+            speaks_for: speaks_for(wish.participant, wish.application, false)?
+                .ok_or_else(whom_unclear)?,
         },
     )
     .await
+}
+
+/// For whom an officer is to speak: for one, or for nobody.
+fn speaks_for(
+    participant: Option<ParticipantNumber>,
+    application: Option<CaseId>,
+    applicant: bool,
+) -> Result<Option<SpeaksFor>, Problem> {
+    match (participant, application, applicant) {
+        (Some(number), None, false) => Ok(Some(SpeaksFor::Participant(number))),
+        (None, Some(case), false) => Ok(Some(SpeaksFor::Application(case))),
+        (None, None, true) => Ok(Some(SpeaksFor::Applicant)),
+        (None, None, false) => Ok(None),
+        _ => Err(whom_unclear()),
+    }
+}
+
+fn whom_unclear() -> Problem {
+    Problem::new(
+        StatusCode::UNPROCESSABLE_ENTITY,
+        "speaks-for-unclear",
+        "an officer speaks for one: say its participant, its application, or that it is an applicant",
+        "担当は一つです。参加者、加入申請、申請予定者のいずれか一つを指定してください。",
+    )
 }
 
 /// 停止: nobody acts under this name until it is unlocked.

@@ -10,7 +10,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use iryonet_domain::{AgreementId, ParticipantNumber, Purpose, ServiceId, UnixMillis, Validity};
 use iryonet_registry::{Agreement, AgreementState, Command, Event};
-use iryonet_store::{AgreementQuery, Reader, StoreError};
+use iryonet_store::AgreementQuery;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use utoipa::{IntoParams, ToSchema};
@@ -64,6 +64,10 @@ pub(crate) struct EndingSide {
     #[serde(default)]
     #[schema(value_type = Option<u32>)]
     by: Option<ParticipantNumber>,
+    /// From when on it holds no more, milliseconds since 1970; at once if not
+    /// said. An end that is set is not taken back.
+    #[serde(default)]
+    at: Option<u64>,
 }
 
 /// An agreement.
@@ -85,6 +89,14 @@ pub(crate) struct AgreementShown {
     state: &'static str,
     /// Does it open a path now, as far as the agreement itself goes?
     in_force: bool,
+    /// Who proposed it, for that side.
+    proposing_officer: Option<String>,
+    /// Who accepted it, for the other; nobody where the service's own rule did.
+    accepting_officer: Option<String>,
+    /// Was it accepted by the service's rule, in the act that proposed it?
+    automatic: bool,
+    /// When both sides were told that it will run out, milliseconds since 1970.
+    noticed_at: Option<u64>,
 }
 
 /// Agreements by number.
@@ -102,6 +114,14 @@ pub(crate) struct Which {
     #[serde(default)]
     #[param(value_type = Option<u32>)]
     participant: Option<ParticipantNumber>,
+    /// Only those about this service.
+    #[serde(default)]
+    #[param(value_type = Option<u32>)]
+    service: Option<ServiceId>,
+    /// Only in this state: proposed, accepted or ended.
+    #[serde(default)]
+    #[param(value_type = Option<String>)]
+    state: Option<AgreementState>,
     /// Begin after this number; 0 for the beginning.
     #[serde(default)]
     after: u64,
@@ -129,12 +149,22 @@ pub(crate) async fn list(
     let after = (page.after > 0).then_some(AgreementId(page.after));
     let query = AgreementQuery {
         participant: which.participant,
+        service: which.service,
+        state: which.state,
         ..AgreementQuery::default()
     };
     let agreements = center
         .read(move |reader| match reach {
             Reach::Every => reader.agreements(&query, after, page.rows()),
-            Reach::Own(own) => of_both_sides(reader, own, &query, after, page.rows()),
+            // The store knows of which agreements it is a side.
+            Reach::Own(own) => {
+                let own = AgreementQuery {
+                    side: Some(own),
+                    ..query.clone()
+                };
+                reader.agreements(&own, after, page.rows())
+            }
+            Reach::Applicant => Ok(Vec::new()),
         })
         .await?
         .into_iter()
@@ -143,33 +173,32 @@ pub(crate) async fn list(
     Ok(Json(AgreementList { agreements }))
 }
 
-/// The agreements of which the participant is a side: as the one that asks, and
-/// about the services that it runs.
-fn of_both_sides(
-    reader: &dyn Reader,
-    own: ParticipantNumber,
-    query: &AgreementQuery,
-    after: Option<AgreementId>,
-    rows: usize,
-) -> Result<Vec<Agreement>, StoreError> {
-    let mut out = Vec::new();
-    if query.participant.is_none_or(|asked| asked == own) {
-        let asking = AgreementQuery {
-            participant: Some(own),
-            ..query.clone()
-        };
-        out.extend(reader.agreements(&asking, after, rows)?);
-    }
-    for service in reader.services_of(own)? {
-        let about = AgreementQuery {
-            service: Some(service.service),
-            ..query.clone()
-        };
-        out.extend(reader.agreements(&about, after, rows)?);
-    }
-    out.sort_by_key(|agreement| agreement.agreement);
-    out.truncate(rows);
-    Ok(out)
+/// Shows one agreement.
+#[utoipa::path(get, path = "/v1/agreements/{agreement}", tag = "agreements",
+    params(("agreement" = u64, Path, description = "Agreement number")),
+    responses(
+        (status = 200, body = AgreementShown),
+        (status = "default", description = "Refused or failed", body = Problem, content_type = "application/problem+json"),
+    ))]
+pub(crate) async fn show(
+    State(center): State<Arc<Center>>,
+    reach: Reach,
+    Key(number): Key<u64>,
+) -> Result<Json<AgreementShown>, Problem> {
+    let now = crate::clock::now();
+    center
+        .read(move |reader| {
+            let Some(agreement) = reader.agreement(AgreementId(number))? else {
+                return Ok(None);
+            };
+            let provider = reader.service(agreement.service)?.map(|it| it.provider);
+            let seen = reach.sees(agreement.participant)
+                || provider.is_some_and(|provider| reach.sees(provider));
+            Ok(seen.then_some(agreement))
+        })
+        .await?
+        .map(|agreement| Json(shown(&agreement, now)))
+        .ok_or_else(|| Problem::unknown("agreement", "利用合意", number))
 }
 
 fn shown(agreement: &Agreement, now: UnixMillis) -> AgreementShown {
@@ -183,6 +212,16 @@ fn shown(agreement: &Agreement, now: UnixMillis) -> AgreementShown {
         proposed_by: agreement.proposed_by,
         state: agreement.state.as_str(),
         in_force: agreement.state == AgreementState::Accepted && agreement.validity.holds_at(now),
+        proposing_officer: agreement
+            .proposing_officer
+            .as_ref()
+            .map(ToString::to_string),
+        accepting_officer: agreement
+            .accepting_officer
+            .as_ref()
+            .map(ToString::to_string),
+        automatic: agreement.automatic,
+        noticed_at: agreement.noticed_at.map(|at| at.0),
     }
 }
 
@@ -258,7 +297,7 @@ pub(crate) async fn accept(
         .map(|recorded| Json(recorded.done()))
 }
 
-/// Ends an agreement or a proposal at once.
+/// Ends an agreement or a proposal, at once or at a date.
 #[utoipa::path(post, path = "/v1/agreements/{agreement}/end", tag = "agreements",
     request_body = EndingSide,
     params(
@@ -281,7 +320,7 @@ pub(crate) async fn end(
             Command::EndAgreement {
                 agreement: AgreementId(agreement),
                 by: side.by,
-                at: None,
+                at: side.at.map(UnixMillis),
             },
         )
         .await

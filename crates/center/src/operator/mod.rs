@@ -5,7 +5,9 @@
 
 pub(crate) mod accounts;
 pub(crate) mod agreements;
+pub(crate) mod cases;
 pub(crate) mod devices;
+pub(crate) mod documents;
 pub(crate) mod enforcement;
 pub(crate) mod enrolment_codes;
 pub(crate) mod explain;
@@ -15,6 +17,8 @@ pub(crate) mod ledger;
 pub(crate) mod lines;
 pub(crate) mod openapi;
 pub(crate) mod participants;
+pub(crate) mod recheck;
+pub(crate) mod rules;
 pub(crate) mod services;
 pub(crate) mod sites;
 
@@ -75,9 +79,12 @@ pub(crate) fn routes() -> OpenApiRouter<Arc<Center>> {
         .routes(routes!(devices::list))
         .routes(routes!(devices::revoke))
         .routes(routes!(services::list, services::register))
+        .routes(routes!(services::show))
         .routes(routes!(services::change_endpoints))
+        .routes(routes!(services::change_offer))
         .routes(routes!(services::retire))
         .routes(routes!(agreements::list, agreements::propose))
+        .routes(routes!(agreements::show))
         .routes(routes!(agreements::accept))
         .routes(routes!(agreements::end))
         .routes(routes!(accounts::list, accounts::create))
@@ -91,9 +98,41 @@ pub(crate) fn routes() -> OpenApiRouter<Arc<Center>> {
         .routes(routes!(accounts::link))
         .routes(routes!(accounts::unlink))
         .routes(routes!(accounts::login_code))
+        .merge(case_routes())
         .routes(routes!(explain::explain))
         .routes(routes!(enforcement::enforcement))
         .routes(routes!(ledger::entries))
         .routes(routes!(health::health))
         .routes(routes!(openapi::description))
+}
+
+/// The life of a connection.
+fn case_routes() -> OpenApiRouter<Arc<Center>> {
+    use cases::{acts, list, receive, show};
+    OpenApiRouter::default()
+        .routes(routes!(list::list, receive::receive))
+        .routes(routes!(show::show))
+        .routes(routes!(receive::resubmit))
+        .routes(routes!(acts::withdraw))
+        .routes(routes!(acts::give_back))
+        .routes(routes!(acts::accept))
+        .routes(routes!(acts::begin))
+        .routes(routes!(acts::judge))
+        .routes(routes!(acts::conclude))
+        .routes(routes!(acts::send_back))
+        .routes(routes!(acts::approve))
+        .routes(routes!(acts::reject))
+        .routes(routes!(acts::test))
+        .routes(routes!(acts::open))
+        .routes(routes!(acts::carry_out))
+        .routes(routes!(acts::lapse))
+        .routes(routes!(acts::evidence))
+        .routes(routes!(documents::hand_in))
+        .routes(routes!(documents::show))
+        .routes(routes!(rules::list, rules::publish))
+        .routes(routes!(rules::show))
+        .routes(routes!(rules::reexaminations))
+        .routes(routes!(recheck::show))
+        .routes(routes!(recheck::confirm))
+        .routes(routes!(recheck::dismiss))
 }

@@ -60,7 +60,7 @@ pub(crate) struct ParticipantShown {
     name: String,
     /// 医療機関コード.
     code: Option<String>,
-    /// open, quarantined or closed.
+    /// admitted, open, suspended, on-hold, quarantined or closed.
     standing: &'static str,
     /// Its /56.
     prefix: String,
@@ -79,9 +79,70 @@ pub(crate) struct ParticipantList {
 pub(crate) struct ParticipantInFull {
     #[serde(flatten)]
     participant: ParticipantShown,
+    membership: MembershipShown,
     sites: Vec<SiteShown>,
     lines: Vec<LineShown>,
     devices: Vec<super::devices::DeviceShown>,
+}
+
+/// What is known of a membership beyond its name.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct MembershipShown {
+    /// 担当者.
+    officer: Option<super::cases::shapes::OfficerShape>,
+    /// 都道府県, 1 to 47: as its code says it, or as stated.
+    area: Option<u32>,
+    /// The version of the rules under which it was examined last.
+    examined: Option<u32>,
+    /// When its connection was opened, milliseconds since 1970.
+    opened_at: Option<u64>,
+    /// Codes that it had before its present one, oldest first.
+    former_codes: Vec<FormerCodeShown>,
+    /// 保留: why the daily re-check holds it back.
+    on_hold_for: Vec<&'static str>,
+    /// When a re-check that still finds it invalid closes it, milliseconds since 1970.
+    closes_at: Option<u64>,
+}
+
+/// A code of the past.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct FormerCodeShown {
+    /// None for a time in which it had none.
+    code: Option<String>,
+    /// Milliseconds since 1970.
+    from: u64,
+    /// Milliseconds since 1970, not included.
+    until: u64,
+}
+
+impl MembershipShown {
+    fn new(participant: &Participant) -> Self {
+        let membership = &participant.membership;
+        let hold = membership.hold.as_ref();
+        Self {
+            officer: membership.officer.clone().map(Into::into),
+            area: participant
+                .prefecture()
+                .map(|area| u32::from(area.number())),
+            examined: membership.examined.map(|version| version.0),
+            opened_at: membership.opened_at.map(|at| at.0),
+            former_codes: membership
+                .former_codes
+                .iter()
+                .map(|former| FormerCodeShown {
+                    code: former.code.map(|code| code.to_string()),
+                    from: former.from.0,
+                    until: former.until.0,
+                })
+                .collect(),
+            on_hold_for: hold
+                .iter()
+                .flat_map(|hold| &hold.reasons)
+                .map(|reason| reason.as_str())
+                .collect(),
+            closes_at: hold.and_then(|hold| hold.close_at).map(|at| at.0),
+        }
+    }
 }
 
 /// A site.
@@ -161,6 +222,7 @@ pub(crate) async fn list(
             Reach::Every => reader.participants(&ParticipantQuery::default(), after, page.rows()),
             Reach::Own(own) if after.is_some_and(|after| own <= after) => Ok(Vec::new()),
             Reach::Own(own) => Ok(reader.participant(own)?.into_iter().collect()),
+            Reach::Applicant => Ok(Vec::new()),
         })
         .await?
         .into_iter()
@@ -290,6 +352,7 @@ pub(crate) async fn show(
                 .map(|device| super::devices::shown(device, now))
                 .collect();
             Ok(Some(ParticipantInFull {
+                membership: MembershipShown::new(&participant),
                 participant: shown(participant, network),
                 sites,
                 lines,

@@ -9,9 +9,10 @@ use crate::state::Center;
 use axum::Json;
 use axum::extract::State;
 use iryonet_domain::{
-    Endpoint, ParticipantKind, ParticipantNumber, Protocol, Purpose, ServiceId, TrafficClass,
+    Acceptance, BandwidthKbps, DnsName, Endpoint, ParticipantKind, ParticipantNumber, Prefecture,
+    Protocol, Purpose, ServiceId, ServiceStage, TrafficClass,
 };
-use iryonet_registry::{AgreementState, Command, Event, Service};
+use iryonet_registry::{AgreementState, Command, Event, Offer, Participant, Service};
 use iryonet_store::{Reader, StoreError};
 use serde::{Deserialize, Serialize};
 use std::net::Ipv6Addr;
@@ -75,6 +76,72 @@ pub(crate) struct NewService {
     #[serde(default)]
     #[schema(value_type = Vec<String>)]
     eligible: Vec<ParticipantKind>,
+    /// How it is offered; left out: open to every eligible kind everywhere, each
+    /// proposal accepted by hand.
+    #[serde(default)]
+    offer: OfferShape,
+}
+
+/// How a service is offered.
+#[derive(Debug, Clone, Default, Deserialize, Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct OfferShape {
+    /// The name under which it is found; no other service has it.
+    #[serde(default)]
+    #[schema(value_type = Option<String>, example = "claims.example.jp")]
+    dns: Option<DnsName>,
+    /// What it asks for at each user's line, in kbit/s.
+    #[serde(default)]
+    #[schema(value_type = Option<u32>, minimum = 1, maximum = 100_000_000)]
+    bandwidth_kbps: Option<BandwidthKbps>,
+    /// 都道府県, 1 to 47, in which it may be asked for; none: everywhere.
+    #[serde(default)]
+    #[schema(value_type = Vec<u32>)]
+    areas: Vec<Prefecture>,
+    /// Kinds whose proposals are accepted in the same act; none: each by hand.
+    #[serde(default)]
+    #[schema(value_type = Vec<String>)]
+    accepts: Vec<ParticipantKind>,
+    /// How far its roll-out is: planned, pilot or open. It only goes on.
+    #[serde(default)]
+    #[schema(value_type = String, example = "open")]
+    stage: ServiceStage,
+    /// Participants that may ask for it while it is on trial.
+    #[serde(default)]
+    #[schema(value_type = Vec<u32>)]
+    pilot: Vec<ParticipantNumber>,
+}
+
+impl From<OfferShape> for Offer {
+    fn from(shape: OfferShape) -> Self {
+        Self {
+            dns: shape.dns,
+            bandwidth_kbps: shape.bandwidth_kbps,
+            areas: shape.areas,
+            acceptance: match shape.accepts {
+                kinds if kinds.is_empty() => Acceptance::ByHand,
+                kinds => Acceptance::Automatic(kinds),
+            },
+            stage: shape.stage,
+            pilot: shape.pilot,
+        }
+    }
+}
+
+impl From<Offer> for OfferShape {
+    fn from(offer: Offer) -> Self {
+        Self {
+            dns: offer.dns,
+            bandwidth_kbps: offer.bandwidth_kbps,
+            areas: offer.areas,
+            accepts: match offer.acceptance {
+                Acceptance::ByHand => Vec::new(),
+                Acceptance::Automatic(kinds) => kinds,
+            },
+            stage: offer.stage,
+            pilot: offer.pilot,
+        }
+    }
 }
 
 /// Registered.
@@ -99,6 +166,9 @@ pub(crate) struct ServiceShown {
     endpoints: Vec<EndpointShape>,
     /// None: every kind.
     eligible: Vec<String>,
+    offer: OfferShape,
+    /// The stage of its roll-out in Japanese.
+    stage_ja: &'static str,
     retired: bool,
 }
 
@@ -137,7 +207,8 @@ pub(crate) async fn list(
     let services = center
         .read(move |reader| match reach {
             Reach::Every => reader.services(after, page.rows()),
-            Reach::Own(own) => catalogue(reader, own, after, page.rows()),
+            Reach::Own(own) => catalogue(reader, Some(own), after, page.rows()),
+            Reach::Applicant => catalogue(reader, None, after, page.rows()),
         })
         .await?
         .into_iter()
@@ -146,16 +217,51 @@ pub(crate) async fn list(
     Ok(Json(ServiceList { services }))
 }
 
+/// Shows one service.
+#[utoipa::path(get, path = "/v1/services/{service}", tag = "services",
+    params(("service" = u32, Path, description = "Service number")),
+    responses(
+        (status = 200, body = ServiceShown),
+        (status = "default", description = "Refused or failed", body = Problem, content_type = "application/problem+json"),
+    ))]
+pub(crate) async fn show(
+    State(center): State<Arc<Center>>,
+    reach: Reach,
+    Key(ServiceKey(number)): Key<ServiceKey>,
+) -> Result<Json<ServiceShown>, Problem> {
+    center
+        .read(move |reader| {
+            let Some(service) = reader.service(number)? else {
+                return Ok(None);
+            };
+            Ok(match reach {
+                Reach::Every => Some(service),
+                Reach::Own(own) => match reader.participant(own)? {
+                    Some(own) => as_seen(reader, Some(&own), service)?,
+                    None => None,
+                },
+                Reach::Applicant => as_seen(reader, None, service)?,
+            })
+        })
+        .await?
+        .map(|service| Json(shown(service)))
+        .ok_or_else(|| Problem::unknown("service", "サービス", number))
+}
+
 /// What a participant sees of all services: the own ones, and those for which it
-/// may ask or has asked; how others' are reached, once both sides have said yes.
+/// may ask or has asked. Who applies and is none yet sees what may be asked for.
 fn catalogue(
     reader: &dyn Reader,
-    own: ParticipantNumber,
+    own: Option<ParticipantNumber>,
     mut after: Option<ServiceId>,
     rows: usize,
 ) -> Result<Vec<Service>, StoreError> {
-    let Some(kind) = reader.participant(own)?.map(|participant| participant.kind) else {
-        return Ok(Vec::new());
+    let own = match own {
+        None => None,
+        Some(own) => match reader.participant(own)? {
+            None => return Ok(Vec::new()),
+            found => found,
+        },
     };
     let mut out = Vec::new();
     loop {
@@ -164,24 +270,42 @@ fn catalogue(
             return Ok(out);
         };
         after = Some(last.service);
-        for mut service in page {
-            if service.provider != own {
-                let agreement = reader.open_agreement(own, service.service)?;
-                let offered = !service.retired
-                    && (service.eligible.is_empty() || service.eligible.contains(&kind));
-                if agreement.is_none() && !offered {
-                    continue;
-                }
-                if agreement.is_none_or(|found| found.state != AgreementState::Accepted) {
-                    service.endpoints.clear();
-                }
-            }
-            out.push(service);
+        for service in page {
+            out.extend(as_seen(reader, own.as_ref(), service)?);
             if out.len() == rows {
                 return Ok(out);
             }
         }
     }
+}
+
+/// A service as a participant sees it, if it does: how others' are reached once
+/// both sides have said yes, and never who else is on trial.
+fn as_seen(
+    reader: &dyn Reader,
+    own: Option<&Participant>,
+    mut service: Service,
+) -> Result<Option<Service>, StoreError> {
+    let mut offered = !service.retired;
+    let mut agreement = None;
+    if let Some(own) = own {
+        if service.provider == own.number {
+            return Ok(Some(service));
+        }
+        agreement = reader.open_agreement(own.number, service.service)?;
+        offered &= service.eligible.is_empty() || service.eligible.contains(&own.kind);
+    }
+    if agreement.is_none() && !offered {
+        return Ok(None);
+    }
+    if agreement.is_none_or(|found| found.state != AgreementState::Accepted) {
+        service.endpoints.clear();
+    }
+    service
+        .offer
+        .pilot
+        .retain(|number| own.is_some_and(|own| own.number == *number));
+    Ok(Some(service))
 }
 
 fn shown(service: Service) -> ServiceShown {
@@ -201,6 +325,8 @@ fn shown(service: Service) -> ServiceShown {
             .into_iter()
             .map(|kind| kind.as_str().to_owned())
             .collect(),
+        stage_ja: service.offer.stage.name_ja(),
+        offer: service.offer.into(),
         retired: service.retired,
     }
 }
@@ -227,7 +353,7 @@ pub(crate) async fn register(
                 purposes: wish.purposes,
                 endpoints: wish.endpoints.into_iter().map(Into::into).collect(),
                 eligible: wish.eligible,
-                offer: iryonet_registry::Offer::default(),
+                offer: wish.offer.into(),
             },
         )
         .await?;
@@ -266,6 +392,30 @@ pub(crate) async fn change_endpoints(
                 endpoints: wish.endpoints.into_iter().map(Into::into).collect(),
             },
         )
+        .await
+        .map(|recorded| Json(recorded.done()))
+}
+
+/// Replaces how a service is offered. Agreements stay as they are.
+#[utoipa::path(post, path = "/v1/services/{service}/offer", tag = "services",
+    request_body = OfferShape,
+    params(
+        ("service" = u32, Path, description = "Service number"),
+        ("iryonet-actor" = Option<String>, Header, description = "Who acts, as operator:suzuki; on the socket only, where it must be said"),
+    ),
+    responses(
+        (status = 200, body = Done),
+        (status = "default", description = "Refused or failed", body = Problem, content_type = "application/problem+json"),
+    ))]
+pub(crate) async fn change_offer(
+    State(center): State<Arc<Center>>,
+    Acting(actor): Acting,
+    Key(ServiceKey(service)): Key<ServiceKey>,
+    Body(offer): Body<OfferShape>,
+) -> Result<Json<Done>, Problem> {
+    let offer = offer.into();
+    center
+        .act(actor, Command::ChangeServiceOffer { service, offer })
         .await
         .map(|recorded| Json(recorded.done()))
 }

@@ -31,6 +31,8 @@ pub(crate) struct SessionShown {
     roles: Vec<&'static str>,
     /// For an officer: for which participant.
     participant: Option<u32>,
+    /// For an officer of who is no participant yet: for which admission.
+    application: Option<u64>,
     /// By what it began: password-and-totp, password-and-recovery-code, passkey,
     /// issuer or login-code.
     method: &'static str,
@@ -69,7 +71,12 @@ impl SessionShown {
             roles: account.roles.iter().map(|role| role.as_str()).collect(),
             participant: account
                 .speaks_for
-                .map(|SpeaksFor::Participant(number)| number.get()),
+                .and_then(SpeaksFor::participant)
+                .map(|number| number.get()),
+            application: account
+                .speaks_for
+                .and_then(SpeaksFor::application)
+                .map(|case| case.0),
             method: session.method.as_str(),
             enrolling: session.enrolling,
             ends_at: session.began_at.0 + center.people.limits.absolute_ms,

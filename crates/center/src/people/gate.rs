@@ -8,7 +8,7 @@ use super::answer::COOKIE;
 use super::sessions::{self, Holder};
 use crate::access::{self, Access};
 use crate::client::{ACTOR_HEADER, PAGE_HEADER};
-use crate::http::actor::{Reach, Who};
+use crate::http::actor::{CaseSight, Reach, Who};
 use crate::http::problem::Problem;
 use crate::state::Center;
 use axum::extract::{MatchedPath, Request, State};
@@ -106,6 +106,7 @@ async fn pass(center: &Arc<Center>, mut request: Request) -> Result<Request, Pro
         let reach = match access.of(role) {
             Some(Scope::Own) => match holder.account.speaks_for {
                 Some(SpeaksFor::Participant(number)) => Reach::Own(number),
+                Some(SpeaksFor::Application(_) | SpeaksFor::Applicant) => Reach::Applicant,
                 None => return Err(speaks_for_nobody()),
             },
             Some(Scope::Every) => Reach::Every,
@@ -126,6 +127,13 @@ async fn pass(center: &Arc<Center>, mut request: Request) -> Result<Request, Pro
                 ));
             }
         };
+        request.extensions_mut().insert(match reach {
+            Reach::Every => CaseSight::Every,
+            Reach::Own(_) | Reach::Applicant => CaseSight::Officer {
+                officer: actor.clone(),
+                speaks_for: holder.account.speaks_for,
+            },
+        });
         request.extensions_mut().insert(reach);
     }
     request.extensions_mut().insert(Who(actor));

@@ -40,12 +40,12 @@ async fn openssl(arguments: &[&str]) -> String {
 }
 
 /// A router: a key and a request made by openssl, the request in base64.
-struct Router {
+pub(crate) struct Router {
     dir: tempfile::TempDir,
 }
 
 impl Router {
-    async fn new(algorithm: &str) -> Self {
+    pub(crate) async fn new(algorithm: &str) -> Self {
         let router = Self {
             dir: tempfile::tempdir().unwrap(),
         };
@@ -110,7 +110,7 @@ impl Router {
         self.curl(world, "simpleenroll", &more).await
     }
 
-    async fn renew(&self, world: &World, holder: &Router) -> (u16, String) {
+    pub(crate) async fn renew(&self, world: &World, holder: &Router) -> (u16, String) {
         let body = format!("@{}", self.at("csr.b64"));
         let (cert, key) = (holder.at("chain.pem"), holder.at("key.pem"));
         let more = [
@@ -360,6 +360,10 @@ async fn ten_thousand_guesses_are_answered_slowly_and_fill_no_disk() {
 
 /// A center whose CA is old enough for certificates past half of their life.
 async fn old_world() -> World {
+    World::on(old_ground()).await
+}
+
+pub(crate) fn old_ground() -> Ground {
     let mut ground = Ground::new();
     let dir = ground.dir.path().to_owned();
     let long_ago = UnixMillis(now().0 - 400 * DAY_MS);
@@ -367,12 +371,17 @@ async fn old_world() -> World {
     ground.config.issuing_dir = dir.join("old-issuing");
     ground.config.root_certificate = dir.join("old-root/root.pem");
     iryonet_center::init(&ground.config).unwrap();
-    World::on(ground).await
+    ground
 }
 
 /// A device whose certificate was made `age` days ago for `life` days, recorded
 /// as the center records one.
-async fn device_of_age(world: &World, number: u64, age: u64, life: u64) -> (Enrolled, Router) {
+pub(crate) async fn device_of_age(
+    world: &World,
+    number: u64,
+    age: u64,
+    life: u64,
+) -> (Enrolled, Router) {
     let router = Router::new("ec -pkeyopt ec_paramgen_curve:P-256").await;
     let code = world.code(json!({"participant": number})).await;
     let ca = IssuingCa::load(&world.ground.config.issuing_dir).unwrap();

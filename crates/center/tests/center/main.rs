@@ -11,7 +11,9 @@
 
 mod access;
 mod acts;
+mod cases;
 mod clockwork;
+mod described_life;
 mod enrolment;
 mod est;
 mod feed;
@@ -20,4 +22,6 @@ mod life;
 mod openapi;
 mod people;
 mod postgres;
+mod steps;
+mod story;
 mod support;

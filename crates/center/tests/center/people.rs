@@ -32,6 +32,13 @@ impl<'a> Person<'a> {
         if let Some(number) = participant {
             account["participant"] = number.into();
         }
+        Self::of(world, clock, account).await
+    }
+
+    /// The same with an account of this sort.
+    pub(crate) async fn of(world: &'a World, clock: &'a TestClock, account: Value) -> Self {
+        let name = &account["account"].as_str().unwrap().to_owned();
+        let role = account["roles"][0].clone();
         world
             .act_as("security-officer:console", "/v1/accounts", account)
             .await;
@@ -45,7 +52,6 @@ impl<'a> Person<'a> {
             .as_str()
             .unwrap()
             .to_owned();
-        let role = roles[0];
         let begun = post(
             world,
             "/v1/login/code",
@@ -88,6 +94,33 @@ impl<'a> Person<'a> {
                 .map(|code| code.as_str().unwrap().to_owned())
                 .collect(),
         }
+    }
+
+    /// The same person, come in once more in another of its roles.
+    pub(crate) async fn in_role(&self, role: &str) -> Self {
+        let mut wish = self.wish("bearer");
+        wish["role"] = role.into();
+        let answer = post(self.world, "/v1/login", &[], wish).await;
+        assert_eq!(answer.status, StatusCode::OK, "{answer:?}");
+        Self {
+            name: self.name.clone(),
+            secret: TotpSecret::parse(&self.secret.reveal()).unwrap(),
+            token: answer.json()["token"].as_str().unwrap().to_owned(),
+            recovery_codes: Vec::new(),
+            ..*self
+        }
+    }
+
+    /// Hands in a document; its answer.
+    pub(crate) async fn hand_in(&self, name: &str, media_type: &str, bytes: &[u8]) -> Answer {
+        let path = format!("/v1/documents?name={name}");
+        let bearer = self.bearer();
+        let headers = [("authorization", &*bearer), ("content-type", media_type)];
+        self.world
+            .staff()
+            .await
+            .send_with(Method::POST, &path, headers, bytes.to_vec())
+            .await
     }
 
     pub(crate) fn bearer(&self) -> String {

@@ -42,7 +42,19 @@ pub(crate) fn machine() -> Actor {
 
 /// Somebody who may do what is posted there.
 pub(crate) fn whose_duty(path: &str) -> Actor {
-    if ["/v1/participants", "/v1/agreements"].contains(&path) || path.ends_with("/accept") {
+    let last = path.rsplit('/').next().unwrap_or_default();
+    if path.starts_with("/v1/cases/") {
+        match last {
+            "return" | "accept" | "begin" | "judge" | "conclude" => {
+                "examiner:kato".parse().unwrap()
+            }
+            "send-back" | "approve" | "reject" => "approver:mori".parse().unwrap(),
+            "lapse" | "evidence" => machine(),
+            _ => operator(),
+        }
+    } else if path == "/v1/rules" || path.starts_with("/v1/recheck/") {
+        "security-officer:console".parse().unwrap()
+    } else if ["/v1/participants", "/v1/agreements"].contains(&path) || last == "accept" {
         machine()
     } else if path.starts_with("/v1/accounts") {
         "security-officer:console".parse().unwrap()
@@ -346,16 +358,24 @@ impl World {
         .unwrap()
     }
 
-    /// These octets to the people's listener, and all that it answers.
-    pub(crate) async fn staff_raw(&self, octets: &[u8]) -> String {
-        use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    /// A bare stream to the people's listener.
+    pub(crate) async fn staff_stream(
+        &self,
+    ) -> impl tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin + use<> {
         let address = self.running.staff_address().unwrap();
         let stream = TcpStream::connect(address).await.unwrap();
-        let (mut stream, _) = self
+        let (stream, _) = self
             .staff_connector()
             .connect(stream, &HandshakeLimits::default())
             .await
             .unwrap();
+        stream
+    }
+
+    /// These octets to the people's listener, and all that it answers.
+    pub(crate) async fn staff_raw(&self, octets: &[u8]) -> String {
+        use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+        let mut stream = self.staff_stream().await;
         stream.write_all(octets).await.unwrap();
         let mut answer = Vec::new();
         // Whoever closes without a TLS goodbye has still answered.

@@ -228,7 +228,8 @@ pub(crate) fn a_case_goes_its_whole_way_and_is_found_by_all_that_is_asked_about_
     assert_eq!(whose(SpeaksFor::Application(CaseId(number.0 + 1))), []);
     assert_eq!(whose(SpeaksFor::Applicant), []);
     assert_eq!(visible(None, &applicant), [number]);
-    assert_eq!(visible(Some(crate::support::number(1)), "somebody"), []);
+    let other = SpeaksFor::Participant(crate::support::number(1));
+    assert_eq!(whose(other), []);
     let memory = look(store, replayed).unwrap();
     assert_same(store, &memory, NOW);
 }
