@@ -17,11 +17,37 @@ pub const ACTOR_HEADER: &str = "iryonet-actor";
 /// The header that proves that an act with a cookie comes from our own page.
 pub const PAGE_HEADER: &str = "iryonet-page";
 
-/// Largest answer taken from the center, in bytes. A page of any list is less.
-const ANSWER_MAX_BYTES: usize = 16 << 20;
+/// Largest answer taken from the center, in bytes. A page of any list is less,
+/// and so is a document.
+const ANSWER_MAX_BYTES: usize = 24 << 20;
 
 /// How long one request may take. A long answer is a sick center.
 pub(crate) const REQUEST_MAX: Duration = Duration::from_secs(60);
+
+/// How long a document may take on its way: 20 MiB over 1 Mbit/s.
+pub(crate) const DOCUMENT_MAX: Duration = Duration::from_secs(200);
+
+/// What a request carries.
+#[derive(Debug, Clone)]
+pub enum Content {
+    /// Nothing.
+    None,
+    /// JSON.
+    Json(Value),
+    /// A document.
+    Document {
+        /// Its media type, as application/pdf.
+        media_type: String,
+        /// Its octets.
+        octets: Bytes,
+    },
+}
+
+impl Content {
+    pub(crate) fn of(body: Option<&Value>) -> Self {
+        body.cloned().map_or(Self::None, Self::Json)
+    }
+}
 
 /// Why a request brought nothing.
 #[derive(Debug, thiserror::Error)]
@@ -128,9 +154,28 @@ impl OperatorClient {
         actor: Option<&Actor>,
         body: Option<&Value>,
     ) -> Result<Value, ClientError> {
-        tokio::time::timeout(REQUEST_MAX, self.exchange(method, path, actor, body))
+        let asked = self.exchange(method, path, actor, Content::of(body));
+        let octets = tokio::time::timeout(REQUEST_MAX, asked)
             .await
-            .map_err(|_| ClientError::Silent(REQUEST_MAX))?
+            .map_err(|_| ClientError::Silent(REQUEST_MAX))??;
+        read_json(&octets)
+    }
+
+    /// One request that carries a document, or whose answer is one; the answer's
+    /// octets.
+    ///
+    /// # Errors
+    /// As [`Self::request`].
+    pub async fn document(
+        &self,
+        method: &str,
+        path: &str,
+        actor: Option<&Actor>,
+        content: Content,
+    ) -> Result<Bytes, ClientError> {
+        tokio::time::timeout(DOCUMENT_MAX, self.exchange(method, path, actor, content))
+            .await
+            .map_err(|_| ClientError::Silent(DOCUMENT_MAX))?
     }
 
     async fn exchange(
@@ -138,8 +183,8 @@ impl OperatorClient {
         method: &str,
         path: &str,
         actor: Option<&Actor>,
-        body: Option<&Value>,
-    ) -> Result<Value, ClientError> {
+        content: Content,
+    ) -> Result<Bytes, ClientError> {
         // A name may be in any script; a header carries ASCII.
         let actor = actor.map(|actor| percent_encode(&actor.to_string()));
         let headers: Vec<(&str, &str)> = actor
@@ -152,18 +197,18 @@ impl OperatorClient {
                 socket: self.socket.clone(),
                 source,
             })?;
-        exchange(stream, method, path, &headers, body).await
+        exchange(stream, method, path, &headers, content).await
     }
 }
 
-/// One request over a stream that is open, and its answer.
+/// One request over a stream that is open, and the octets of its answer.
 pub(crate) async fn exchange<S>(
     stream: S,
     method: &str,
     path: &str,
     headers: &[(&str, &str)],
-    body: Option<&Value>,
-) -> Result<Value, ClientError>
+    content: Content,
+) -> Result<Bytes, ClientError>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
@@ -175,12 +220,19 @@ where
     for (name, value) in headers {
         request = request.header(*name, *value);
     }
-    if body.is_some() {
-        request = request.header(header::CONTENT_TYPE, "application/json");
+    let (media_type, octets) = match content {
+        Content::None => (None, Bytes::new()),
+        Content::Json(body) => (
+            Some("application/json".to_owned()),
+            Bytes::from(body.to_string()),
+        ),
+        Content::Document { media_type, octets } => (Some(media_type), octets),
+    };
+    if let Some(media_type) = media_type {
+        request = request.header(header::CONTENT_TYPE, media_type);
     }
-    let bytes = body.map(Value::to_string).unwrap_or_default();
     let request = request
-        .body(Full::new(Bytes::from(bytes)))
+        .body(Full::new(octets))
         .map_err(|source| ClientError::Request {
             what: format!("{method} {path}"),
             source,
@@ -200,25 +252,33 @@ where
             .await
             .map_err(ClientError::Broken)?
             .to_bytes();
-        read_answer(status, &body)
+        read_answer(status, body)
     }
     .await;
     driver.abort();
     answer
 }
 
-fn read_answer(status: hyper::StatusCode, body: &[u8]) -> Result<Value, ClientError> {
-    let value: Value = if body.is_empty() {
-        Value::Null
-    } else {
-        serde_json::from_slice(body).map_err(|source| ClientError::NotJson {
-            status: status.as_u16(),
-            source,
-        })?
-    };
-    if status.is_success() {
-        return Ok(value);
+/// The JSON of an answer that is one.
+pub(crate) fn read_json(octets: &[u8]) -> Result<Value, ClientError> {
+    if octets.is_empty() {
+        return Ok(Value::Null);
     }
+    serde_json::from_slice(octets).map_err(|source| ClientError::NotJson {
+        status: hyper::StatusCode::OK.as_u16(),
+        source,
+    })
+}
+
+/// The octets of an answer, or what the center's problem says.
+fn read_answer(status: hyper::StatusCode, body: Bytes) -> Result<Bytes, ClientError> {
+    if status.is_success() {
+        return Ok(body);
+    }
+    let value: Value = serde_json::from_slice(&body).map_err(|source| ClientError::NotJson {
+        status: status.as_u16(),
+        source,
+    })?;
     let text = |key: &str| {
         value
             .get(key)
@@ -303,7 +363,7 @@ mod tests {
     #[test]
     fn a_refusal_is_shown_in_both_languages() {
         let body = br#"{"type":"x","title":"t","status":409,"code":"code-spent","detail":"used","detail_ja":"\u4f7f\u7528\u6e08\u307f"}"#;
-        let error = read_answer(hyper::StatusCode::CONFLICT, body).unwrap_err();
+        let error = read_answer(hyper::StatusCode::CONFLICT, Bytes::from_static(body)).unwrap_err();
         assert_eq!(error.code(), Some("code-spent"));
         let text = error.to_string();
         assert!(text.contains("used") && text.contains("使用済み"), "{text}");

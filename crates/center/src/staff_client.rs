@@ -2,7 +2,8 @@
 //! session whose token the caller keeps. It must not know where.
 
 use crate::certificate::PROFILE;
-use crate::client::{ClientError, REQUEST_MAX, exchange};
+use crate::client::{ClientError, Content, DOCUMENT_MAX, REQUEST_MAX, exchange, read_json};
+use hyper::body::Bytes;
 use iryonet_tls::{Clock, Connector, Expect, HandshakeLimits, TrustRoots};
 use serde_json::Value;
 
@@ -61,17 +62,30 @@ impl StaffClient {
         path: &str,
         body: Option<&Value>,
     ) -> Result<Value, ClientError> {
-        tokio::time::timeout(REQUEST_MAX, self.one(method, path, body))
+        let asked = self.one(method, path, Content::of(body));
+        let octets = tokio::time::timeout(REQUEST_MAX, asked)
             .await
-            .map_err(|_| ClientError::Silent(REQUEST_MAX))?
+            .map_err(|_| ClientError::Silent(REQUEST_MAX))??;
+        read_json(&octets)
     }
 
-    async fn one(
+    /// One request that carries a document, or whose answer is one; the answer's
+    /// octets.
+    ///
+    /// # Errors
+    /// As [`Self::request`].
+    pub async fn document(
         &self,
         method: &str,
         path: &str,
-        body: Option<&Value>,
-    ) -> Result<Value, ClientError> {
+        content: Content,
+    ) -> Result<Bytes, ClientError> {
+        tokio::time::timeout(DOCUMENT_MAX, self.one(method, path, content))
+            .await
+            .map_err(|_| ClientError::Silent(DOCUMENT_MAX))?
+    }
+
+    async fn one(&self, method: &str, path: &str, content: Content) -> Result<Bytes, ClientError> {
         let unreachable = |why: String| ClientError::Reach {
             center: self.center.clone(),
             why,
@@ -89,7 +103,7 @@ impl StaffClient {
             .iter()
             .map(|bearer| ("authorization", bearer.as_str()))
             .collect();
-        exchange(stream, method, path, &headers, body).await
+        exchange(stream, method, path, &headers, content).await
     }
 }
 

@@ -53,6 +53,14 @@ enum Command {
     EnrolmentCode(commands::operator::EnrolmentCodeArguments),
     /// 運用: 接続機器 (devices and their certificates).
     Device(commands::operator::DeviceArguments),
+    /// 申請: cases, from the application to the open connection.
+    Case(commands::case::CaseArguments),
+    /// 書類: documents of applications.
+    Document(commands::document::DocumentArguments),
+    /// 要件・審査項目: versions of the rules, and who must be examined anew.
+    Rules(commands::rules::RulesArguments),
+    /// 日次再確認: how far it is, and what a person says after it has stopped.
+    Recheck(commands::recheck::RecheckArguments),
     /// 運用: サービス (services of the providers).
     Service(commands::operator::ServiceArguments),
     /// 運用: 利用合意 (agreements).
@@ -89,6 +97,10 @@ fn main() -> ExitCode {
         Command::Participant(a) => commands::operator::participant(a),
         Command::EnrolmentCode(a) => commands::operator::enrolment_code(a),
         Command::Device(a) => commands::operator::device(a),
+        Command::Case(a) => commands::case::case(a),
+        Command::Document(a) => commands::document::document(a),
+        Command::Rules(a) => commands::rules::rules(a),
+        Command::Recheck(a) => commands::recheck::recheck(a),
         Command::Service(a) => commands::operator::service(a),
         Command::Agreement(a) => commands::operator::agreement(a),
         Command::Account(a) => commands::account::account(a),

@@ -36,6 +36,11 @@ pub(crate) fn show_columns(columns: &[&str], rows: &[Value]) {
     println!("{}", ordered(columns, rows));
 }
 
+/// Prints one line of an answer for a person.
+pub(crate) fn line(text: &str) {
+    println!("{text}");
+}
+
 /// Prints one line for the person, never for the program that reads our output.
 pub(crate) fn note(text: &str) {
     eprintln!("{text}");

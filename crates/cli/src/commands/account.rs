@@ -32,6 +32,13 @@ enum Account {
         /// For an officer: the participant that it speaks for.
         #[arg(long)]
         participant: Option<u32>,
+        /// For an officer of who is no participant yet: the admission (加入申請)
+        /// that it speaks for.
+        #[arg(long, conflicts_with = "participant")]
+        application: Option<u64>,
+        /// 申請予定者: for an officer who is going to apply for an admission.
+        #[arg(long, conflicts_with_all = ["participant", "application"])]
+        applicant: bool,
     },
     /// List accounts.
     List {
@@ -61,13 +68,16 @@ enum Account {
         /// The role.
         role: String,
     },
-    /// Say for which participant an officer speaks from now on.
+    /// Say for which participant, or admission, an officer speaks from now on.
     Bind {
         /// Its name.
         name: String,
         /// Participant number.
-        #[arg(long)]
-        participant: u32,
+        #[arg(long, required_unless_present = "application")]
+        participant: Option<u32>,
+        /// Number of an admission (加入申請) that is under way.
+        #[arg(long, conflicts_with = "participant")]
+        application: Option<u64>,
     },
     /// 停止: nobody acts under this name until it is unlocked.
     Lock {
@@ -140,9 +150,12 @@ pub(crate) fn account(arguments: AccountArguments) -> anyhow::Result<ExitCode> {
             person,
             roles,
             participant,
+            application,
+            applicant,
         } => center.act(
             "/v1/accounts",
-            json!({"account": name, "person": person, "roles": roles, "participant": participant}),
+            json!({"account": name, "person": person, "roles": roles, "participant": participant,
+                "application": application, "applicant": applicant}),
         ),
         Account::List { role, participant } => {
             let mut path = "/v1/accounts?limit=1000".to_owned();
@@ -157,9 +170,14 @@ pub(crate) fn account(arguments: AccountArguments) -> anyhow::Result<ExitCode> {
         Account::Show { name } => center.get(&format!("/v1/accounts/{name}")),
         Account::Grant { name, role } => center.act(&of(&name, "grant"), json!({"role": role})),
         Account::Take { name, role } => center.act(&of(&name, "take"), json!({"role": role})),
-        Account::Bind { name, participant } => {
-            center.act(&of(&name, "bind"), json!({"participant": participant}))
-        }
+        Account::Bind {
+            name,
+            participant,
+            application,
+        } => center.act(
+            &of(&name, "bind"),
+            json!({"participant": participant, "application": application}),
+        ),
         Account::Lock { name, reason } => center.act(&of(&name, "lock"), json!({"reason": reason})),
         Account::Unlock { name } => center.act(&of(&name, "unlock"), json!({})),
         Account::Retire { name, reason } => {

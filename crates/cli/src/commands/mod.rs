@@ -3,13 +3,17 @@
 pub(crate) mod account;
 pub(crate) mod authority;
 pub(crate) mod bench;
+pub(crate) mod case;
 pub(crate) mod center;
 pub(crate) mod check;
+pub(crate) mod document;
 pub(crate) mod gateway;
 pub(crate) mod ledger;
 pub(crate) mod operator;
 pub(crate) mod pilot;
+pub(crate) mod recheck;
 pub(crate) mod registry;
+pub(crate) mod rules;
 pub(crate) mod session;
 pub(crate) mod site;
 

@@ -5,7 +5,8 @@
 use crate::{commands, output};
 use anyhow::{Context, bail};
 use clap::{Args, Subcommand};
-use iryonet_center::client::OperatorClient;
+use hyper::body::Bytes;
+use iryonet_center::client::{Content, OperatorClient};
 use iryonet_domain::Actor;
 use serde_json::{Value, json};
 use std::path::PathBuf;
@@ -44,10 +45,16 @@ impl Center {
     }
 
     pub(crate) fn act(&self, path: &str, body: Value) -> anyhow::Result<ExitCode> {
+        self.somebody_acts()?;
+        self.request("POST", path, Some(body))
+    }
+
+    /// At the socket nobody acts who is not named.
+    pub(crate) fn somebody_acts(&self) -> anyhow::Result<()> {
         if self.actor.is_none() && self.url().is_none() {
             bail!("who acts? Say --as role:name (or set IRYONET_AS), as --as operator:suzuki");
         }
-        self.request("POST", path, Some(body))
+        Ok(())
     }
 
     fn request(&self, method: &str, path: &str, body: Option<Value>) -> anyhow::Result<ExitCode> {
@@ -77,6 +84,23 @@ impl Center {
         let session = super::session::Session::load(url)?;
         let client = session.client()?;
         Ok(runtime.block_on(client.request(method, path, body.as_ref()))?)
+    }
+
+    /// One request that carries a document, or whose answer is one.
+    pub(crate) fn document(
+        &self,
+        method: &str,
+        path: &str,
+        content: Content,
+    ) -> anyhow::Result<Bytes> {
+        let runtime = commands::runtime()?;
+        let Some(url) = self.url() else {
+            let client = OperatorClient::new(&self.center);
+            let asked = client.document(method, path, self.actor.as_ref(), content);
+            return Ok(runtime.block_on(asked)?);
+        };
+        let client = super::session::Session::load(url)?.client()?;
+        Ok(runtime.block_on(client.document(method, path, content))?)
     }
 
     /// The people's listener, if that is meant.
@@ -362,14 +386,66 @@ enum Service {
         /// Kinds of participants that may ask for it; none: all.
         #[arg(long = "eligible")]
         eligible: Vec<String>,
+        #[command(flatten)]
+        offer: Offer,
     },
     /// List the services.
-    List,
+    List {
+        /// Begin after this number.
+        #[arg(long, default_value_t = 0)]
+        after: u32,
+        /// At most so many.
+        #[arg(long, default_value_t = 100)]
+        limit: u32,
+    },
+    /// Show one.
+    Show {
+        /// Service number.
+        service: u32,
+    },
+    /// 提供条件: replace how it is offered, all of it; agreements stay as they are.
+    Offer {
+        /// Service number.
+        service: u32,
+        #[command(flatten)]
+        offer: Offer,
+    },
     /// Retire one.
     Retire {
         /// Service number.
         service: u32,
     },
+}
+
+/// 提供条件: how a service is offered.
+#[derive(Args)]
+struct Offer {
+    /// The name under which it is found, as claims.example.jp.
+    #[arg(long)]
+    dns: Option<String>,
+    /// What it asks for at each user's line, in kbit/s.
+    #[arg(long)]
+    bandwidth_kbps: Option<u32>,
+    /// 都道府県, 1 to 47, in which it may be asked for; give several times; none:
+    /// everywhere.
+    #[arg(long = "area")]
+    areas: Vec<u8>,
+    /// Kinds whose proposals are accepted in the same act; none: each by hand.
+    #[arg(long = "accept-kind")]
+    accepts: Vec<String>,
+    /// How far its roll-out is: planned, pilot or open. It only goes on.
+    #[arg(long, default_value = "open")]
+    stage: String,
+    /// Participants that may ask for it while it is on trial; give several times.
+    #[arg(long = "pilot")]
+    pilot: Vec<u32>,
+}
+
+impl Offer {
+    fn body(self) -> Value {
+        json!({"dns": self.dns, "bandwidth_kbps": self.bandwidth_kbps, "areas": self.areas,
+            "accepts": self.accepts, "stage": self.stage, "pilot": self.pilot})
+    }
 }
 
 pub(crate) fn service(arguments: ServiceArguments) -> anyhow::Result<ExitCode> {
@@ -382,6 +458,7 @@ pub(crate) fn service(arguments: ServiceArguments) -> anyhow::Result<ExitCode> {
             purposes,
             endpoints,
             eligible,
+            offer,
         } => {
             let endpoints = endpoints
                 .iter()
@@ -390,10 +467,16 @@ pub(crate) fn service(arguments: ServiceArguments) -> anyhow::Result<ExitCode> {
             center.act(
                 "/v1/services",
                 json!({"provider": provider, "name": name, "class": class, "purposes": purposes,
-                    "endpoints": endpoints, "eligible": eligible}),
+                    "endpoints": endpoints, "eligible": eligible, "offer": offer.body()}),
             )
         }
-        Service::List => center.get("/v1/services"),
+        Service::List { after, limit } => {
+            center.get(&format!("/v1/services?after={after}&limit={limit}"))
+        }
+        Service::Show { service } => center.get(&format!("/v1/services/{service}")),
+        Service::Offer { service, offer } => {
+            center.act(&format!("/v1/services/{service}/offer"), offer.body())
+        }
         Service::Retire { service } => {
             center.act(&format!("/v1/services/{service}/retire"), json!({}))
         }
@@ -457,19 +540,39 @@ enum Agreement {
         #[arg(long)]
         by: u32,
     },
-    /// End, in the name of either party.
+    /// 終了: in the name of either party, or of nobody for the network's operator.
     End {
         /// Agreement number.
         agreement: u64,
-        /// The ending party's number.
+        /// The ending party's number; left out when the operator ends it.
         #[arg(long)]
-        by: u32,
+        by: Option<u32>,
+        /// From when on it holds no more (RFC 3339); at once if not given.
+        #[arg(long)]
+        at: Option<String>,
+    },
+    /// Show one, with its officers and notices.
+    Show {
+        /// Agreement number.
+        agreement: u64,
     },
     /// List.
     List {
-        /// Only this participant's.
+        /// Only this participant's, as the asking side.
         #[arg(long)]
         participant: Option<u32>,
+        /// Only those about this service.
+        #[arg(long)]
+        service: Option<u32>,
+        /// Only in this state: proposed, accepted or ended.
+        #[arg(long)]
+        state: Option<String>,
+        /// Begin after this number.
+        #[arg(long, default_value_t = 0)]
+        after: u64,
+        /// At most so many.
+        #[arg(long, default_value_t = 100)]
+        limit: u32,
     },
 }
 
@@ -495,19 +598,60 @@ pub(crate) fn agreement(arguments: AgreementArguments) -> anyhow::Result<ExitCod
             &format!("/v1/agreements/{agreement}/accept"),
             json!({"by": by}),
         ),
-        Agreement::End { agreement, by } => center.act(
+        Agreement::End { agreement, by, at } => center.act(
             &format!("/v1/agreements/{agreement}/end"),
-            json!({"by": by}),
+            json!({"by": by, "at": at.as_deref().map(time_of).transpose()?}),
         ),
-        Agreement::List { participant } => match participant {
-            Some(number) => center.get(&format!("/v1/agreements?participant={number}")),
-            None => center.get("/v1/agreements"),
-        },
+        Agreement::Show { agreement } => center.get(&format!("/v1/agreements/{agreement}")),
+        Agreement::List {
+            participant,
+            service,
+            state,
+            after,
+            limit,
+        } => center.get(&query(
+            "/v1/agreements",
+            &[
+                ("participant", participant.map(|it| it.to_string())),
+                ("service", service.map(|it| it.to_string())),
+                ("state", state),
+                ("after", Some(after.to_string())),
+                ("limit", Some(limit.to_string())),
+            ],
+        )),
     }
 }
 
+/// A path with a query of what was said.
+pub(crate) fn query(path: &str, said: &[(&str, Option<String>)]) -> String {
+    let mut out = path.to_owned();
+    let said = said
+        .iter()
+        .filter_map(|(key, value)| Some((key, value.as_ref()?)));
+    for (place, (key, value)) in said.enumerate() {
+        out.push(if place == 0 { '?' } else { '&' });
+        out.push_str(key);
+        out.push('=');
+        out.push_str(&percent(value));
+    }
+    out
+}
+
+/// Text as it may stand in a path or query (RFC 3986, section 2.1).
+pub(crate) fn percent(text: &str) -> String {
+    text.bytes()
+        .map(|b| {
+            if b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_' | b'~') {
+                char::from(b).to_string()
+            } else {
+                format!("%{b:02X}")
+            }
+        })
+        .collect()
+}
+
 /// Milliseconds since the epoch of an RFC 3339 time.
-fn time_of(text: &str) -> anyhow::Result<u64> {
+pub(crate) fn time_of(text: &str) -> anyhow::Result<u64> {
     use time::format_description::well_known::Rfc3339;
     let at = time::OffsetDateTime::parse(text, &Rfc3339).with_context(|| {
         format!("{text:?} is no point in time; write it as 2027-03-31T23:59:59+09:00")
@@ -533,17 +677,7 @@ pub(crate) fn explain(arguments: ExplainArguments) -> anyhow::Result<ExitCode> {
     if arguments.to.parse::<u32>().is_err() {
         endpoint(&arguments.to)?;
     }
-    let to: String = arguments
-        .to
-        .bytes()
-        .map(|b| {
-            if b.is_ascii_alphanumeric() {
-                char::from(b).to_string()
-            } else {
-                format!("%{b:02X}")
-            }
-        })
-        .collect();
+    let to = percent(&arguments.to);
     arguments
         .center
         .get(&format!("/v1/explain?from={}&to={to}", arguments.from))
