@@ -11,6 +11,7 @@
 
 mod access;
 mod acts;
+mod admissions;
 mod cases;
 mod clockwork;
 mod described_life;
