@@ -151,7 +151,7 @@ pub(crate) struct Which {
     #[param(value_type = Option<String>)]
     after: Option<AccountName>,
     /// At most so many rows, 1 to 1000; 100 if not said.
-    #[serde(default = "super::page")]
+    #[serde(default = "super::page", deserialize_with = "super::limit")]
     #[param(minimum = 1, maximum = 1000, default = 100)]
     limit: u32,
 }
@@ -198,7 +198,7 @@ pub(crate) async fn list(
         role: which.role,
         speaks_for: which.participant.map(SpeaksFor::Participant),
     };
-    let rows = which.limit.clamp(1, super::PAGE_MAX) as usize;
+    let rows = which.limit as usize;
     let accounts = center
         .read(move |reader| reader.accounts(&query, which.after.as_ref(), rows))
         .await?

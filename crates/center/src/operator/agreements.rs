@@ -123,10 +123,10 @@ pub(crate) struct Which {
     #[param(value_type = Option<String>)]
     state: Option<AgreementState>,
     /// Begin after this number; 0 for the beginning.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "super::number")]
     after: u64,
     /// At most so many rows, 1 to 1000; 100 if not said.
-    #[serde(default = "super::page")]
+    #[serde(default = "super::page", deserialize_with = "super::limit")]
     #[param(minimum = 1, maximum = 1000, default = 100)]
     limit: u32,
 }

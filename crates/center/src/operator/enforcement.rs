@@ -17,7 +17,7 @@ use utoipa::{IntoParams, ToSchema};
 #[into_params(parameter_in = Query)]
 pub(crate) struct Of {
     /// The `sequence` that an act was answered with; the latest if not said.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "super::maybe_number")]
     revision: Option<u64>,
 }
 

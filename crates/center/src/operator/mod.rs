@@ -36,23 +36,64 @@ pub(crate) fn page() -> u32 {
     100
 }
 
+/// A number or a time as the description has it (int64): no thing has a larger
+/// one.
+///
+/// # Errors
+/// When it is larger.
+pub(crate) fn number<'de, D: serde::Deserializer<'de>>(from: D) -> Result<u64, D::Error> {
+    let number = u64::deserialize(from)?;
+    if i64::try_from(number).is_ok() {
+        Ok(number)
+    } else {
+        Err(serde::de::Error::custom(format!(
+            "{number} is larger than any number here (9223372036854775807 まで)"
+        )))
+    }
+}
+
+/// The same where it may be left out.
+///
+/// # Errors
+/// When it is larger.
+pub(crate) fn maybe_number<'de, D: serde::Deserializer<'de>>(
+    from: D,
+) -> Result<Option<u64>, D::Error> {
+    number(from).map(Some)
+}
+
+/// How many rows somebody wants: as many as there may be, and one at least.
+///
+/// # Errors
+/// When it is another number.
+pub(crate) fn limit<'de, D: serde::Deserializer<'de>>(from: D) -> Result<u32, D::Error> {
+    let limit = u32::deserialize(from)?;
+    if (1..=PAGE_MAX).contains(&limit) {
+        Ok(limit)
+    } else {
+        Err(serde::de::Error::custom(format!(
+            "limit is {limit}; a page has 1 to {PAGE_MAX} rows (1〜{PAGE_MAX} を指定してください)"
+        )))
+    }
+}
+
 /// Which part of a list.
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct Page {
     /// Begin after this number; 0 for the beginning.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "number")]
     pub(crate) after: u64,
     /// At most so many rows, 1 to 1000; 100 if not said.
-    #[serde(default = "page")]
+    #[serde(default = "page", deserialize_with = "limit")]
     #[param(minimum = 1, maximum = 1000, default = 100)]
     pub(crate) limit: u32,
 }
 
 impl Page {
     pub(crate) fn rows(&self) -> usize {
-        self.limit.clamp(1, PAGE_MAX) as usize
+        self.limit as usize
     }
 }
 

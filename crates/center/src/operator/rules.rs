@@ -242,7 +242,7 @@ pub(crate) struct Which {
     #[param(value_type = Option<u32>)]
     after: Option<ParticipantNumber>,
     /// At most so many rows, 1 to 1000; 100 if not said.
-    #[serde(default = "super::page")]
+    #[serde(default = "super::page", deserialize_with = "super::limit")]
     #[param(minimum = 1, maximum = 1000, default = 100)]
     limit: u32,
 }
@@ -257,7 +257,7 @@ pub(crate) async fn reexaminations(
     reach: Reach,
     Query(which): Query<Which>,
 ) -> Result<Json<ReexaminationList>, Problem> {
-    let rows = which.limit.clamp(1, super::PAGE_MAX) as usize;
+    let rows = which.limit as usize;
     let (found, next) = center
         .read(move |reader| match reach {
             Reach::Every => to_be_reexamined(reader, which.after, rows),

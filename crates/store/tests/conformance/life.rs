@@ -230,6 +230,18 @@ pub(crate) fn a_case_goes_its_whole_way_and_is_found_by_all_that_is_asked_about_
     assert_eq!(visible(None, &applicant), [number]);
     let other = SpeaksFor::Participant(crate::support::number(1));
     assert_eq!(whose(other), []);
+    // What nobody can have a number for is not there, and breaks nothing.
+    look(store, |reader| {
+        assert_eq!(reader.entries(u64::MAX, 9)?, []);
+        assert_eq!(reader.case(CaseId(u64::MAX))?, None);
+        assert_eq!(reader.agreement(AgreementId(u64::MAX))?, None);
+        assert_eq!(
+            reader.cases(&CaseQuery::default(), Some(CaseId(u64::MAX)), 9)?,
+            []
+        );
+        Ok(())
+    })
+    .unwrap();
     let memory = look(store, replayed).unwrap();
     assert_same(store, &memory, NOW);
 }

@@ -44,13 +44,16 @@ pub(crate) struct Which {
     #[serde(default)]
     applicant: Option<String>,
     /// Only those that nobody touched since then, milliseconds since 1970.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "crate::operator::maybe_number")]
     untouched_since: Option<u64>,
     /// Begin after this number; 0 for the beginning.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "crate::operator::number")]
     after: u64,
     /// At most so many rows, 1 to 1000; 100 if not said.
-    #[serde(default = "crate::operator::page")]
+    #[serde(
+        default = "crate::operator::page",
+        deserialize_with = "crate::operator::limit"
+    )]
     #[param(minimum = 1, maximum = 1000, default = 100)]
     limit: u32,
 }
@@ -71,10 +74,7 @@ pub(crate) async fn list(
         open: which.open,
         participant: which.participant,
         applicant: which.applicant,
-        // What a store can count with; later times are all the same.
-        untouched_since: which
-            .untouched_since
-            .map(|since| UnixMillis(since.min(i64::MAX as u64))),
+        untouched_since: which.untouched_since.map(UnixMillis),
         visible_to: match &sight {
             CaseSight::Every => None,
             CaseSight::Officer {
@@ -84,7 +84,7 @@ pub(crate) async fn list(
         },
     };
     let after = (which.after > 0).then_some(CaseId(which.after));
-    let rows = which.limit.clamp(1, crate::operator::PAGE_MAX) as usize;
+    let rows = which.limit as usize;
     let cases = center
         .read(move |reader| reader.cases(&query, after, rows))
         .await?;
