@@ -48,6 +48,11 @@ has_postgres() {
 }
 if [ "$scope" = all ] && ! has_postgres; then missing+=(postgresql); fi
 
+# Python with what makes a virtual environment (Debian has that in a package of
+# its own), for schemathesis.
+has_venv() { command -v python3 >/dev/null && python3 -c 'import ensurepip, venv' 2>/dev/null; }
+if [ "$scope" = all ] && ! has_venv; then missing+=(python3 python3-venv); fi
+
 # The compiler for eBPF: Debian's (first choice), or a rustup nightly with rust-src.
 has_debian_bpf() {
   [ -x /usr/bin/rustc ] &&
@@ -151,4 +156,21 @@ if [ "$scope" = all ]; then
       cargo install --quiet --locked "$tool"
     fi
   done
+fi
+
+# --- schemathesis, which judges the API by its description -----------------------
+# In a folder of its own, under its version; nothing else of this machine changes.
+if [ "$scope" = all ]; then
+  pins="$(dirname "$0")/schemathesis.txt"
+  version="$(sed -n 's/^schemathesis==//p' "$pins")"
+  tools="${XDG_DATA_HOME:-$HOME/.local/share}/iryonet-tools/schemathesis-$version"
+  if [ ! -x "$tools/bin/schemathesis" ]; then
+    say "installing schemathesis $version into $tools"
+    rm -rf "$tools"
+    python3 -m venv "$tools"
+    if ! "$tools/bin/pip" install --quiet --disable-pip-version-check --no-deps -r "$pins"; then
+      rm -rf "$tools"
+      fail "schemathesis could not be installed; is there a way to a Python package index (pip)?"
+    fi
+  fi
 fi
