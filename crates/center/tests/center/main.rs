@@ -23,6 +23,7 @@ mod life;
 mod openapi;
 mod people;
 mod postgres;
+mod recheck;
 mod schemathesis;
 mod steps;
 mod story;

@@ -586,8 +586,8 @@ async fn every_operation_answers_as_described() {
                 .get(&(template.clone(), method.clone()))
                 .unwrap_or_else(|| panic!("{method} {template} was never called"));
             // That wants a certificate of some age: the tests of EST have them.
-            // Nobody waits for a case to lapse, nor for a re-check to stop; they
-            // have tests of their own too.
+            // A case that lies for too long lapses by itself before anybody asks,
+            // and a re-check that has stopped has tests of its own.
             let aged = [
                 "/.well-known/est/simplereenroll",
                 "/v1/cases/{case}/lapse",
