@@ -271,6 +271,19 @@ fn an_application_goes_from_the_terminal_to_its_approval() {
         center.json("auditor:kondo", &["case", "closings"])["cases"],
         json!([])
     );
+    // What the machine finds out at a server, no person claims.
+    let server = center
+        .running
+        .as_ref()
+        .unwrap()
+        .public_address()
+        .to_string();
+    let check = ["case", "check-tls", "1", &server];
+    center.refused("examiner:kato", &check, "role-may-not");
+    center.json("system:center-1", &check);
+    let shown = center.json("examiner:kato", &["case", "show", "1"]);
+    assert_eq!(shown["evidence"][0]["about"], server.as_str());
+    assert_eq!(shown["evidence"][0]["evidence"], "tls-check-of-service");
     // For a person: tables, in the person's language.
     let shown = center.run("operator:suzuki", &["case", "show", "1"]);
     let shown = text(&shown.stdout);

@@ -104,6 +104,19 @@ enum Case {
     Reject(Why),
     /// 開通試験: record results of the opening test.
     Test(Judging),
+    /// TLS検査: check a service of the case here and now, and record what was found.
+    /// It is the machine's word and no person's: at the center's socket, --as
+    /// system:NAME.
+    CheckTls {
+        /// Case number.
+        case: u64,
+        /// The server, as claims.example:443.
+        #[arg(value_name = "HOST:PORT")]
+        server: String,
+        /// The profile: guideline-4.3 or guideline-6.0.
+        #[arg(long, default_value = "guideline-4.3")]
+        profile: iryonet_tlscheck::Profile,
+    },
     /// 開通: open the connection; all items passed.
     Open(Seen),
     /// Carry out an approved case whose day has come. The center does this by itself.
@@ -384,6 +397,19 @@ pub(crate) fn case(arguments: CaseArguments) -> anyhow::Result<ExitCode> {
         Case::Test(judging) => {
             let judgements = judgements(&judging)?;
             step(&judging.seen, "test", judgements)
+        }
+        Case::CheckTls {
+            case,
+            server,
+            profile,
+        } => {
+            center.somebody_acts()?;
+            let failed = super::check::failed_rules(&server, profile)?;
+            center.act(
+                &format!("/v1/cases/{case}/evidence"),
+                json!({"kind": "tls-check-of-service", "target": server,
+                    "profile": profile.as_str(), "failed": failed}),
+            )
         }
         Case::Open(seen) => step(&seen, "open", nothing()),
         Case::CarryOut { case } => center.act(&format!("/v1/cases/{case}/carry-out"), nothing()),

@@ -148,6 +148,45 @@ fn tls(arguments: &TlsArguments) -> anyhow::Result<ExitCode> {
     })
 }
 
+/// How a server fares, in the words of a case's evidence: the rules of the
+/// profile that it does not meet, those that could not be told among them.
+///
+/// # Errors
+/// When it could not be probed at all.
+pub(crate) fn failed_rules(server: &str, profile: Profile) -> anyhow::Result<Vec<String>> {
+    let arguments = TlsArguments {
+        server: server.to_owned(),
+        name: None,
+        roots: None,
+        client: None,
+        client_key: None,
+        profile,
+        tls12_exception: false,
+        no_http: true,
+        total_s: 120,
+        answer_s: 5,
+        pause_ms: 10,
+        json: false,
+    };
+    let settings = settings(&arguments)?;
+    let report = commands::runtime()?.block_on(async {
+        let target = target(&arguments).await?;
+        anyhow::Ok(check_server(&target, &settings).await?)
+    })?;
+    let evidence = evidence(&report, profile);
+    let mut failed: Vec<String> = evidence
+        .findings
+        .iter()
+        .filter(|finding| matches!(finding.outcome, Outcome::Fail | Outcome::CouldNotTell))
+        .map(|finding| finding.rule.to_string())
+        .collect();
+    // Nothing was found wrong, and nothing right either.
+    if failed.is_empty() && evidence.verdict != Verdict::Pass {
+        failed.push("nothing-told".to_owned());
+    }
+    Ok(failed)
+}
+
 fn tls_client(arguments: &TlsClientArguments) -> anyhow::Result<ExitCode> {
     let roots = match &arguments.roots {
         Some(file) => Some(Roots::from_pem(&read(file)?)?),
