@@ -11,7 +11,7 @@ use iryonet_domain::{Actor, Role};
 use iryonet_registry::Command;
 use iryonet_registry::rules::RuleText;
 use iryonet_rules::shipped::VERSION_1;
-use iryonet_store::{Store, StoreError};
+use iryonet_store::{ParticipantQuery, Store, StoreError};
 use iryonet_wire::signed::PolicySigner;
 
 /// What `init` found or made.
@@ -66,8 +66,9 @@ pub fn init(config: &Config) -> Result<Initialised, CenterError> {
     })
 }
 
-/// A network begins with the rules that were shipped. Where there are any, later
-/// ones are for people to publish.
+/// A network begins with the rules that were shipped. Where there are any, or
+/// members already, publishing is for people: it sets everybody a day until which
+/// to be examined under them.
 fn publish_shipped_rules(store: &dyn Store, config: &Config) -> Result<(), CenterError> {
     let files = VERSION_1
         .iter()
@@ -76,7 +77,10 @@ fn publish_shipped_rules(store: &dyn Store, config: &Config) -> Result<(), Cente
     let actor = system_actor(config)?;
     let command = Command::PublishRules { files };
     iryonet_store::change(store, |transaction| {
-        if transaction.latest_rules()?.is_none() {
+        let nobody = ParticipantQuery::default();
+        if transaction.latest_rules()?.is_none()
+            && transaction.participants(&nobody, None, 1)?.is_empty()
+        {
             let recorded = transaction.record(&actor, &command, clock::now())?;
             recorded.events().map_err(StoreError::given_up)?;
         }
