@@ -53,6 +53,7 @@ pub(crate) fn make() -> (Routers, OpenApi) {
     for part in [operator_api, people_api, public_api, device_api] {
         api.merge(part);
     }
+    name_operations(&mut api);
     let routers = Routers {
         people: operator.clone().merge(people).layer(from_fn(log_acts)),
         operator: operator.layer(from_fn(log_acts)),
@@ -61,6 +62,28 @@ pub(crate) fn make() -> (Routers, OpenApi) {
         device,
     };
     (routers, api)
+}
+
+/// Gives every operation a name of its own, as generators of clients want it:
+/// its method and its path. (The names of our functions repeat from file to file.)
+fn name_operations(api: &mut OpenApi) {
+    for (path, item) in &mut api.paths.paths {
+        let words: Vec<&str> = path
+            .split(|c: char| !c.is_ascii_alphanumeric())
+            .filter(|word| !word.is_empty() && *word != "v1")
+            .collect();
+        for (method, operation) in [
+            ("get", &mut item.get),
+            ("post", &mut item.post),
+            ("put", &mut item.put),
+            ("delete", &mut item.delete),
+            ("patch", &mut item.patch),
+        ] {
+            if let Some(operation) = operation {
+                operation.operation_id = Some(format!("{method}_{}", words.join("_")));
+            }
+        }
+    }
 }
 
 impl Routers {

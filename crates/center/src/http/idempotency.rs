@@ -9,7 +9,7 @@
 //!
 //! It must not know what the acts are about.
 
-use super::input::{BODY_MAX_BYTES, read_body};
+use super::input::{json_max_bytes, read_body};
 use super::problem::Problem;
 use axum::body::Body;
 use axum::extract::Request;
@@ -164,7 +164,8 @@ pub(crate) async fn layer(request: Request, next: Next) -> Response {
 
 async fn repeatable(request: Request) -> Result<(Option<Repeatable>, Request), Problem> {
     let key = key_of(request.headers())?;
-    let (Some(key), false) = (key, *request.method() == Method::GET) else {
+    let limit = json_max_bytes(request.uri().path());
+    let (Some(key), Some(limit), false) = (key, limit, *request.method() == Method::GET) else {
         return Ok((None, request));
     };
     let mut sha = Sha256::new();
@@ -176,7 +177,7 @@ async fn repeatable(request: Request) -> Result<(Option<Repeatable>, Request), P
     field(request.uri().path().as_bytes());
     field(request.uri().query().unwrap_or_default().as_bytes());
     let (head, body) = request.into_parts();
-    let body = read_body(Request::from_parts(head.clone(), body), BODY_MAX_BYTES).await?;
+    let body = read_body(Request::from_parts(head.clone(), body), limit).await?;
     field(&body);
     let repeatable = Repeatable {
         key,

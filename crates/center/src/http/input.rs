@@ -17,6 +17,16 @@ pub(crate) const BODY_MAX_BYTES: usize = 64 << 10;
 /// rules has five files of 256 KiB, and JSON may write a character in six.
 pub(crate) const LARGE_BODY_MAX_BYTES: usize = 8 << 20;
 
+/// Largest JSON body that a path takes; nothing for one that takes documents,
+/// which are known by what is in them, however often they come.
+pub(crate) fn json_max_bytes(path: &str) -> Option<usize> {
+    match path {
+        "/v1/documents" => None,
+        "/v1/rules" => Some(LARGE_BODY_MAX_BYTES),
+        _ => Some(BODY_MAX_BYTES),
+    }
+}
+
 /// How long a body may take to arrive.
 const BODY_MAX: Duration = Duration::from_secs(10);
 

@@ -356,6 +356,24 @@ async fn an_application_that_is_sent_again_is_one_application() {
         answer.json()
     };
     let first = send().await;
+    // A document needs no key: it is known by what is in it.
+    let large = [PDF, &vec![b' '; 200_000]].concat();
+    let headers = [
+        ("authorization", &*bearer),
+        ("idempotency-key", "9f1c-document"),
+        ("content-type", "application/pdf"),
+    ];
+    let mut digests = Vec::new();
+    for _ in 0..2 {
+        let mut connection = world.staff().await;
+        let path = "/v1/documents?name=b.pdf";
+        let answer = connection
+            .send_with(Method::POST, path, headers, large.clone())
+            .await;
+        assert_eq!(answer.status, StatusCode::OK, "{answer:?}");
+        digests.push(answer.json()["sha256"].clone());
+    }
+    assert_eq!(digests[0], digests[1]);
     // Somebody was there in between: the answer tells the version of then, so
     // that who goes on with it is told.
     let path = format!("/v1/cases/{}", first["case"]);

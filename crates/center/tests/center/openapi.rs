@@ -26,6 +26,18 @@ fn the_committed_description_is_the_codes() {
     );
 }
 
+#[test]
+fn every_operation_has_a_name_of_its_own() {
+    let description: Value = serde_json::from_str(&iryonet_center::openapi_json()).unwrap();
+    let mut seen = BTreeSet::new();
+    for (path, operations) in description["paths"].as_object().unwrap() {
+        for (method, operation) in operations.as_object().unwrap() {
+            let name = operation["operationId"].as_str().unwrap();
+            assert!(seen.insert(name.to_owned()), "{method} {path}: {name}");
+        }
+    }
+}
+
 /// Compares real answers with the description.
 pub(crate) struct Judge {
     description: Value,
