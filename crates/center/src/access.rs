@@ -135,6 +135,11 @@ pub const ROUTES: &[Route] = &[
         "/v1/participants/{number}",
         Access::Read(Resource::Participants),
     ),
+    get(
+        "/v1/participants/{number}/history",
+        Access::Read(Resource::Participants),
+    ),
+    get("/v1/applicants", Access::Read(Resource::Applicants)),
     post(
         "/v1/participants/{number}/quarantine",
         Access::Act(&[Act::QuarantineParticipant]),

@@ -49,6 +49,8 @@ enum Command {
     Gateways(commands::operator::GatewaysArguments),
     /// 運用: 参加者 (participants, their sites and lines).
     Participant(commands::operator::ParticipantArguments),
+    /// 公開名簿: find an institution that is known to exist.
+    Applicant(commands::operator::ApplicantArguments),
     /// 運用: 登録コード (one-time enrolment codes).
     EnrolmentCode(commands::operator::EnrolmentCodeArguments),
     /// 運用: 接続機器 (devices and their certificates).
@@ -95,6 +97,7 @@ fn main() -> ExitCode {
         Command::Registry(a) => commands::registry::run(a),
         Command::Gateways(a) => commands::operator::gateways(a),
         Command::Participant(a) => commands::operator::participant(a),
+        Command::Applicant(a) => commands::operator::applicant(a),
         Command::EnrolmentCode(a) => commands::operator::enrolment_code(a),
         Command::Device(a) => commands::operator::device(a),
         Command::Case(a) => commands::case::case(a),

@@ -271,6 +271,16 @@ fn an_application_goes_from_the_terminal_to_its_approval() {
         center.json("auditor:kondo", &["case", "closings"])["cases"],
         json!([])
     );
+    let found = center.json(
+        "auditor:kondo",
+        &["participant", "list", "--name", "さくら"],
+    );
+    assert_eq!(found["participants"][0]["standing"], "admitted");
+    let number = found["participants"][0]["number"].to_string();
+    let told = center.json("auditor:kondo", &["participant", "history", &number]);
+    assert_eq!(told["history"][0]["event"], "case-approved");
+    let listed = center.json("auditor:kondo", &["applicant", "find", "さくら"]);
+    assert_eq!(listed["applicants"], json!([]));
     // What the machine finds out at a server, no person claims.
     let server = center
         .running

@@ -76,11 +76,13 @@ pub enum Resource {
     Rules,
     /// 日次再確認.
     Recheck,
+    /// 公開名簿: institutions that are known to exist.
+    Applicants,
 }
 
 impl Resource {
     /// Every resource.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::Participants,
         Self::Devices,
         Self::Services,
@@ -94,6 +96,7 @@ impl Resource {
         Self::Cases,
         Self::Rules,
         Self::Recheck,
+        Self::Applicants,
     ];
 
     /// The word used in the printed table and in refusals.
@@ -113,6 +116,7 @@ impl Resource {
             Self::Cases => "cases",
             Self::Rules => "rules",
             Self::Recheck => "recheck",
+            Self::Applicants => "applicants",
         }
     }
 }
@@ -280,7 +284,7 @@ pub const fn read_row(resource: Resource) -> Row {
         | Resource::Agreements
         | Resource::Cases => STAFF_AND_OWN,
         Resource::Rules => EVERYBODY,
-        Resource::Gateways => STAFF,
+        Resource::Gateways | Resource::Applicants => STAFF,
         Resource::Accounts => &[
             (Role::Approver, Scope::Every),
             (Role::Operator, Scope::Every),

@@ -5,6 +5,7 @@
 
 pub(crate) mod accounts;
 pub(crate) mod agreements;
+pub(crate) mod applicants;
 pub(crate) mod cases;
 pub(crate) mod devices;
 pub(crate) mod documents;
@@ -13,6 +14,7 @@ pub(crate) mod enrolment_codes;
 pub(crate) mod explain;
 pub(crate) mod gateways;
 pub(crate) mod health;
+pub(crate) mod history;
 pub(crate) mod ledger;
 pub(crate) mod lines;
 pub(crate) mod openapi;
@@ -110,6 +112,8 @@ pub(crate) fn routes() -> OpenApiRouter<Arc<Center>> {
         .routes(routes!(gateways::list, gateways::register))
         .routes(routes!(participants::list, participants::admit))
         .routes(routes!(participants::show))
+        .routes(routes!(history::of_participant))
+        .routes(routes!(applicants::list))
         .routes(routes!(participants::quarantine))
         .routes(routes!(participants::release))
         .routes(routes!(participants::close))

@@ -7,14 +7,14 @@ use crate::http::problem::Problem;
 use crate::state::Center;
 use axum::Json;
 use axum::extract::State;
-use iryonet_domain::{GatewayId, InstitutionCode, ParticipantKind, ParticipantNumber};
+use iryonet_domain::{GatewayId, InstitutionCode, ParticipantKind, ParticipantNumber, Prefecture};
 use iryonet_registry::command::Home;
-use iryonet_registry::{Command, Event, Participant};
+use iryonet_registry::{Command, Event, Participant, Standing};
 use iryonet_store::ParticipantQuery;
 use serde::{Deserialize, Serialize};
 use std::net::Ipv6Addr;
 use std::sync::Arc;
-use utoipa::ToSchema;
+use utoipa::{IntoParams, ToSchema};
 
 /// Somebody to be admitted.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -197,16 +197,54 @@ fn no_reason() -> String {
 #[serde(deny_unknown_fields)]
 pub(crate) struct Nothing {}
 
+/// Which participants; all conditions together.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct Which {
+    /// Part of the name; width of letters, their case and blanks do not matter.
+    #[serde(default)]
+    name: Option<String>,
+    /// Digits that the code begins with.
+    #[serde(default)]
+    code: Option<String>,
+    /// 都道府県, 1 to 47, as the code says it.
+    #[serde(default)]
+    #[param(value_type = Option<u32>, minimum = 1, maximum = 47)]
+    prefecture: Option<Prefecture>,
+    /// Only of this standing, as on-hold.
+    #[serde(default)]
+    #[param(value_type = Option<String>)]
+    standing: Option<Standing>,
+    /// Begin after this number; 0 for the beginning.
+    #[serde(default, deserialize_with = "super::number")]
+    after: u64,
+    /// At most so many rows, 1 to 1000; 100 if not said.
+    #[serde(default = "super::page", deserialize_with = "super::limit")]
+    #[param(minimum = 1, maximum = 1000, default = 100)]
+    limit: u32,
+}
+
 /// Lists participants by number.
-#[utoipa::path(get, path = "/v1/participants", tag = "participants", params(Page), responses(
+#[utoipa::path(get, path = "/v1/participants", tag = "participants", params(Which), responses(
     (status = 200, body = ParticipantList),
     (status = "default", description = "Refused or failed", body = Problem, content_type = "application/problem+json"),
 ))]
 pub(crate) async fn list(
     State(center): State<Arc<Center>>,
     reach: Reach,
-    Query(page): Query<Page>,
+    Query(which): Query<Which>,
 ) -> Result<Json<ParticipantList>, Problem> {
+    let page = Page {
+        after: which.after,
+        limit: which.limit,
+    };
+    let query = ParticipantQuery {
+        code: which.code,
+        name: which.name,
+        prefecture: which.prefecture,
+        standing: which.standing,
+    };
     let network = center.config.network;
     let after = u32::try_from(page.after)
         .ok()
@@ -219,9 +257,16 @@ pub(crate) async fn list(
     }
     let participants = center
         .read(move |reader| match reach {
-            Reach::Every => reader.participants(&ParticipantQuery::default(), after, page.rows()),
+            Reach::Every => reader.participants(&query, after, page.rows()),
+            // The one that it is; a condition may leave even that out.
             Reach::Own(own) if after.is_some_and(|after| own <= after) => Ok(Vec::new()),
-            Reach::Own(own) => Ok(reader.participant(own)?.into_iter().collect()),
+            Reach::Own(own) => {
+                let before = own.get().checked_sub(1);
+                let before = before.and_then(|number| ParticipantNumber::new(number).ok());
+                let mut found = reader.participants(&query, before, 1)?;
+                found.retain(|participant| participant.number == own);
+                Ok(found)
+            }
             Reach::Applicant => Ok(Vec::new()),
         })
         .await?

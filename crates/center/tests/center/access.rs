@@ -93,6 +93,10 @@ fn example(facts: &Facts, method: &str, path: &str) -> Option<(String, Value)> {
         ("POST", "/v1/recheck/confirm") => (at(path), json!({"tick": 1})),
         ("POST", "/v1/recheck/dismiss") => (at(path), json!({"tick": 1, "reason": "x"})),
         ("POST", "/v1/services/{service}/offer") => (at("/v1/services/999/offer"), nothing()),
+        ("GET", "/v1/applicants") => (at("/v1/applicants?limit=1"), Value::Null),
+        ("GET", "/v1/participants/{number}/history") => {
+            (format!("/v1/participants/{clinic}/history"), Value::Null)
+        }
         ("GET", "/v1/participants/{number}") => (format!("/v1/participants/{clinic}"), Value::Null),
         ("GET", "/v1/devices") => (format!("/v1/devices?participant={clinic}"), Value::Null),
         ("GET", "/v1/explain") => (
@@ -334,6 +338,7 @@ async fn an_officer_sees_its_own_participant_and_others_are_not_there() {
         }
         let about_other = match route.path {
             "/v1/participants/{number}" => format!("/v1/participants/{other}"),
+            "/v1/participants/{number}/history" => format!("/v1/participants/{other}/history"),
             "/v1/devices" => format!("/v1/devices?participant={other}"),
             "/v1/agreements" => format!("/v1/agreements?participant={other}"),
             // Cases have a test of their own; rules are public in character.

@@ -261,6 +261,11 @@ async fn five_hundred_institutions_of_a_public_list_are_admitted_through_the_api
     assert_eq!(numbers.len(), WANTED);
     let done = world.get("/v1/cases?state=approved&limit=1000").await;
     assert_eq!(done["cases"].as_array().unwrap().len(), WANTED);
+    let found = world
+        .get(&format!("/v1/applicants?code={}", chosen[0].code))
+        .await;
+    assert_eq!(found["applicants"][0]["name"], chosen[0].name);
+    assert!(found["applicants"][0]["participant"].is_u64(), "{found}");
     // The list alone shows that they exist, and the ledger that two people said so.
     let case = world.get("/v1/cases/1").await;
     let exists = case["items"]

@@ -96,6 +96,7 @@ pub(crate) async fn life(world: &World, judge: &mut Judge, provider: u64) {
     let mut it = Asker { world, judge };
     documents_and_admission(&mut it).await;
     other_ends(&mut it).await;
+    searches(&mut it, provider).await;
     rules_and_recheck(&mut it).await;
     offers(&mut it, provider).await;
 }
@@ -216,6 +217,19 @@ async fn other_ends(it: &mut Asker<'_>) {
     // It was touched just now.
     let answer = it.step(case, "lapse", json!({})).await;
     assert_eq!(answer["code"], "case-state", "{answer}");
+}
+
+async fn searches(it: &mut Asker<'_>, provider: u64) {
+    let template = "/v1/participants/{number}/history";
+    for path in [
+        format!("/v1/participants/{provider}/history?limit=3"),
+        "/v1/participants/9/history".to_owned(),
+    ] {
+        it.ask("get", template, &path, Value::Null).await;
+    }
+    for path in ["/v1/applicants?name=x", "/v1/applicants?prefecture=48"] {
+        it.ask("get", "/v1/applicants", path, Value::Null).await;
+    }
 }
 
 async fn rules_and_recheck(it: &mut Asker<'_>) {

@@ -277,6 +277,31 @@ async fn sakura_clinic_applies_opens_is_renewed_moves_rests_and_leaves_and_the_l
     cast.assert_reach(clinic, service, false).await;
     let (status, _) = successor.renew(&world, &device).await;
     assert_ne!(status, 200, "who has left renews nothing");
+    // 経過: its officer reads what became of it, and the staff by their duty alone.
+    let history = cast
+        .get("takeda", &format!("/v1/participants/{clinic}/history"))
+        .await;
+    let told: Vec<&str> = history["history"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|step| step["event"].as_str().unwrap())
+        .collect();
+    for wanted in [
+        "participant-admitted",
+        "participant-code-changed",
+        "participant-closed",
+    ] {
+        assert!(told.contains(&wanted), "{wanted}: {told:?}");
+    }
+    assert!(!history.to_string().contains("mori"), "{history}");
+    let closed = cast
+        .get(
+            "suzuki",
+            "/v1/participants?standing=closed&name=%E3%81%95%E3%81%8F%E3%82%89",
+        )
+        .await;
+    assert_eq!(closed["participants"][0]["number"], clinic);
     // 監査 reads all of it.
     let history = cast.get("kondo", &path).await["history"].clone();
     assert!(history.as_array().unwrap().len() > 10, "{history}");

@@ -210,8 +210,31 @@ enum Participant {
         /// Participant number.
         number: u32,
     },
+    /// 経過: what became of one, oldest first.
+    History {
+        /// Participant number.
+        number: u32,
+        /// Begin after this step, as an answer's `next_after` names it.
+        #[arg(long)]
+        after: Option<String>,
+        /// At most so many.
+        #[arg(long, default_value_t = 100)]
+        limit: u32,
+    },
     /// List, by number.
     List {
+        /// Part of the name; width and blanks do not matter.
+        #[arg(long)]
+        name: Option<String>,
+        /// Digits that the code begins with.
+        #[arg(long)]
+        code: Option<String>,
+        /// 都道府県, 1 to 47.
+        #[arg(long)]
+        prefecture: Option<u8>,
+        /// Only of this standing, as on-hold.
+        #[arg(long)]
+        standing: Option<String>,
         /// Begin after this number.
         #[arg(long, default_value_t = 0)]
         after: u32,
@@ -265,9 +288,32 @@ pub(crate) fn participant(arguments: ParticipantArguments) -> anyhow::Result<Exi
             json!({"site": site, "kind": "ethernet", "gateway": gateway, "interface": interface}),
         ),
         Participant::Show { number } => center.get(&format!("/v1/participants/{number}")),
-        Participant::List { after, limit } => {
-            center.get(&format!("/v1/participants?after={after}&limit={limit}"))
-        }
+        Participant::History {
+            number,
+            after,
+            limit,
+        } => center.get(&query(
+            &format!("/v1/participants/{number}/history"),
+            &[("after", after), ("limit", Some(limit.to_string()))],
+        )),
+        Participant::List {
+            name,
+            code,
+            prefecture,
+            standing,
+            after,
+            limit,
+        } => center.get(&query(
+            "/v1/participants",
+            &[
+                ("name", name),
+                ("code", code),
+                ("prefecture", prefecture.map(|it| it.to_string())),
+                ("standing", standing),
+                ("after", Some(after.to_string())),
+                ("limit", Some(limit.to_string())),
+            ],
+        )),
         Participant::Quarantine { number, reason } => center.act(
             &format!("/v1/participants/{number}/quarantine"),
             json!({"reason": reason}),
@@ -279,6 +325,61 @@ pub(crate) fn participant(arguments: ParticipantArguments) -> anyhow::Result<Exi
             center.act(&format!("/v1/participants/{number}/close"), json!({}))
         }
     }
+}
+
+/// Arguments of `applicant`.
+#[derive(Args)]
+pub(crate) struct ApplicantArguments {
+    #[command(flatten)]
+    center: Center,
+    #[command(subcommand)]
+    command: Applicant,
+}
+
+#[derive(Subcommand)]
+enum Applicant {
+    /// 検索: institutions of the public lists, by code.
+    Find {
+        /// Part of the name; width and blanks do not matter.
+        name: Option<String>,
+        /// Digits that the code begins with.
+        #[arg(long)]
+        code: Option<String>,
+        /// 都道府県, 1 to 47.
+        #[arg(long)]
+        prefecture: Option<u8>,
+        /// Part of the address, or the beginning of the postal code.
+        #[arg(long)]
+        area: Option<String>,
+        /// Begin after this code.
+        #[arg(long)]
+        after: Option<iryonet_domain::InstitutionCode>,
+        /// At most so many.
+        #[arg(long, default_value_t = 20)]
+        limit: u32,
+    },
+}
+
+pub(crate) fn applicant(arguments: ApplicantArguments) -> anyhow::Result<ExitCode> {
+    let Applicant::Find {
+        name,
+        code,
+        prefecture,
+        area,
+        after,
+        limit,
+    } = arguments.command;
+    arguments.center.get(&query(
+        "/v1/applicants",
+        &[
+            ("name", name),
+            ("code", code),
+            ("prefecture", prefecture.map(|it| it.to_string())),
+            ("area", area),
+            ("after", after.map(|it| it.to_string())),
+            ("limit", Some(limit.to_string())),
+        ],
+    ))
 }
 
 /// Arguments of `enrolment-code`.
