@@ -137,3 +137,14 @@ fn start_logging(filter: &str, json: bool) {
         builder.with_target(false).init();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn every_command_can_be_typed() {
+        // Names that clash are found here, and not by whoever types them first.
+        super::Arguments::command().debug_assert();
+    }
+}

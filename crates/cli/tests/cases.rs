@@ -354,6 +354,113 @@ fn rules_are_checked_published_and_read_and_the_recheck_is_looked_at() {
 }
 
 #[test]
+fn tomorrows_service_is_an_entry_of_a_file_and_no_program_changes_for_it() {
+    let center = Center::start();
+    center.json(
+        "operator:suzuki",
+        &[
+            "gateways",
+            "register",
+            "gw-a",
+            "--backbone",
+            "2001:db8:0:1::1",
+            "--block",
+            "1",
+        ],
+    );
+    let admitted = center.json(
+        "system:center-1",
+        &[
+            "participant",
+            "admit",
+            "--kind",
+            "provider",
+            "--name",
+            "処方センター",
+            "--gateway",
+            "gw-a",
+        ],
+    );
+    let number = admitted["number"].to_string();
+    let address = admitted["prefix"]
+        .as_str()
+        .unwrap()
+        .replace("::/56", "::10");
+    let shipped = center.json("auditor:kondo", &["service", "described"]);
+    assert!(shipped.as_array().unwrap().len() >= 6, "{shipped}");
+    std::fs::write(
+        center.folder.path().join("tomorrow.toml"),
+        r#"
+[[service]]
+id = "treatment-database"
+name_ja = "治療・検査DB"
+name_en = "Database of treatments and tests"
+purposes = ["treatment-database"]
+class = "bulk"
+ports = [{ protocol = "tcp", port = 8443 }, { protocol = "udp", port = 8443 }]
+kinds = ["hospital"]
+areas = [13]
+acceptance = { automatic = ["hospital"] }
+stage = "pilot"
+bandwidth_kbps = 5000
+"#,
+    )
+    .unwrap();
+    let register = [
+        "service",
+        "register-described",
+        "treatment-database",
+        "--file",
+        "tomorrow.toml",
+        "--provider",
+        &number,
+        "--address",
+        &address,
+        "--dns",
+        "db.example.jp",
+    ];
+    let registered = center.json("operator:suzuki", &register);
+    let service = registered["service"].to_string();
+    let shown = center.json("auditor:kondo", &["service", "show", &service]);
+    assert_eq!(shown["name"], "治療・検査DB");
+    assert_eq!(shown["endpoints"].as_array().unwrap().len(), 2);
+    assert_eq!(shown["purposes"], json!(["treatment-database"]));
+    assert_eq!(
+        shown["offer"],
+        json!({"dns": "db.example.jp", "bandwidth_kbps": 5000, "areas": [13],
+            "accepts": ["hospital"], "stage": "pilot", "pilot": []})
+    );
+    center.refused(
+        "operator:suzuki",
+        &[
+            "service",
+            "register-described",
+            "none",
+            "--provider",
+            &number,
+            "--address",
+            &address,
+        ],
+        "none of the descriptions",
+    );
+    // Its stage goes on, and not back.
+    let offer = [
+        "service",
+        "offer",
+        &service,
+        "--dns",
+        "db.example.jp",
+        "--stage",
+    ];
+    center.json("operator:suzuki", &[&offer[..], &["open"]].concat());
+    center.refused(
+        "operator:suzuki",
+        &[&offer[..], &["planned"]].concat(),
+        "stage-back",
+    );
+}
+
+#[test]
 fn every_command_of_the_life_explains_itself_in_both_languages() {
     let folder = tempfile::tempdir().unwrap();
     for (noun, commands) in [

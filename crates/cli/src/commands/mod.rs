@@ -14,6 +14,7 @@ pub(crate) mod pilot;
 pub(crate) mod recheck;
 pub(crate) mod registry;
 pub(crate) mod rules;
+pub(crate) mod service_catalogue;
 pub(crate) mod session;
 pub(crate) mod site;
 

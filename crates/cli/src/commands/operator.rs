@@ -488,8 +488,12 @@ enum Service {
         #[arg(long = "eligible")]
         eligible: Vec<String>,
         #[command(flatten)]
-        offer: Offer,
+        offer: HowOffered,
     },
+    /// 定義一覧: descriptions of services in a file, from which they are registered.
+    Described(super::service_catalogue::Described),
+    /// 定義による登録: register a provider's service as a file describes it.
+    RegisterDescribed(super::service_catalogue::RegisterDescribed),
     /// List the services.
     List {
         /// Begin after this number.
@@ -509,7 +513,7 @@ enum Service {
         /// Service number.
         service: u32,
         #[command(flatten)]
-        offer: Offer,
+        offer: HowOffered,
     },
     /// Retire one.
     Retire {
@@ -520,7 +524,7 @@ enum Service {
 
 /// 提供条件: how a service is offered.
 #[derive(Args)]
-struct Offer {
+struct HowOffered {
     /// The name under which it is found, as claims.example.jp.
     #[arg(long)]
     dns: Option<String>,
@@ -542,7 +546,7 @@ struct Offer {
     pilot: Vec<u32>,
 }
 
-impl Offer {
+impl HowOffered {
     fn body(self) -> Value {
         json!({"dns": self.dns, "bandwidth_kbps": self.bandwidth_kbps, "areas": self.areas,
             "accepts": self.accepts, "stage": self.stage, "pilot": self.pilot})
@@ -571,6 +575,8 @@ pub(crate) fn service(arguments: ServiceArguments) -> anyhow::Result<ExitCode> {
                     "endpoints": endpoints, "eligible": eligible, "offer": offer.body()}),
             )
         }
+        Service::Described(described) => super::service_catalogue::list(&described, center.json),
+        Service::RegisterDescribed(wish) => super::service_catalogue::register(&center, &wish),
         Service::List { after, limit } => {
             center.get(&format!("/v1/services?after={after}&limit={limit}"))
         }
