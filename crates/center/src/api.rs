@@ -1,5 +1,6 @@
 //! The listeners' routers, and their one description.
 
+use crate::access::{self, Access};
 use crate::http::actor::Acting;
 use crate::http::idempotency;
 use crate::http::serve::OperatorPeer;
@@ -11,6 +12,7 @@ use axum::http::Method;
 use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::Response;
 use std::sync::Arc;
+use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme};
 use utoipa::openapi::{InfoBuilder, LicenseBuilder, OpenApi, OpenApiBuilder};
 
 /// The routers, one per listener.
@@ -54,6 +56,7 @@ pub(crate) fn make() -> (Routers, OpenApi) {
         api.merge(part);
     }
     name_operations(&mut api);
+    say_who_may_ask(&mut api);
     let routers = Routers {
         people: operator.clone().merge(people).layer(from_fn(log_acts)),
         operator: operator.layer(from_fn(log_acts)),
@@ -81,6 +84,32 @@ fn name_operations(api: &mut OpenApi) {
         ] {
             if let Some(operation) = operation {
                 operation.operation_id = Some(format!("{method}_{}", words.join("_")));
+            }
+        }
+    }
+}
+
+/// Says of every path that the table of paths lets nobody ask without a session,
+/// that it wants one. (At the break-glass socket the header says who acts.)
+fn say_who_may_ask(api: &mut OpenApi) {
+    const SESSION: &str = "session";
+    let scheme = HttpBuilder::new()
+        .scheme(HttpAuthScheme::Bearer)
+        .description(Some(
+            "The token of a session at the people's listener (POST /v1/login); a browser has it as a cookie",
+        ))
+        .build();
+    api.components
+        .get_or_insert_default()
+        .add_security_scheme(SESSION, SecurityScheme::Http(scheme));
+    for (path, item) in &mut api.paths.paths {
+        for (method, operation) in [("GET", &mut item.get), ("POST", &mut item.post)] {
+            let wants = access::of(method, path).is_some_and(|access| access != Access::Anybody);
+            if let Some(operation) = operation
+                && wants
+            {
+                let none: [&str; 0] = [];
+                operation.security = Some(vec![SecurityRequirement::new(SESSION, none)]);
             }
         }
     }

@@ -27,13 +27,17 @@ fn the_committed_description_is_the_codes() {
 }
 
 #[test]
-fn every_operation_has_a_name_of_its_own() {
+fn every_operation_has_a_name_of_its_own_and_says_whether_it_wants_a_session() {
     let description: Value = serde_json::from_str(&iryonet_center::openapi_json()).unwrap();
     let mut seen = BTreeSet::new();
     for (path, operations) in description["paths"].as_object().unwrap() {
         for (method, operation) in operations.as_object().unwrap() {
             let name = operation["operationId"].as_str().unwrap();
             assert!(seen.insert(name.to_owned()), "{method} {path}: {name}");
+            // Who may ask without a session, the table of paths says.
+            let access = iryonet_center::access::of(&method.to_uppercase(), path);
+            let open = access.is_none_or(|it| it == iryonet_center::access::Access::Anybody);
+            assert_eq!(operation["security"].is_null(), open, "{method} {path}");
         }
     }
 }
