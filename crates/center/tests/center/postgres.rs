@@ -172,3 +172,62 @@ async fn two_centers_on_one_database_write_one_history_and_publish_each_others_a
     let ledger = one.get("/v1/ledger?limit=100").await;
     assert_eq!(ledger, two.get("/v1/ledger?limit=100").await);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_application_that_came_in_at_one_center_is_examined_at_the_other_and_decided_once() {
+    use crate::steps::{PDF, admission, code, officer};
+    let cluster = server();
+    let one = World::on(on(&cluster, "registry", None)).await;
+    let two = World::on(on(&cluster, "registry", Some(&one.ground))).await;
+    let headers = [
+        ("iryonet-actor", "operator:suzuki"),
+        ("content-type", "application/pdf"),
+    ];
+    let path = "/v1/documents?name=notice.pdf";
+    let (status, _, answer) = crate::acts::raw(&one, "POST", path, &headers, PDF.into()).await;
+    let document: Value = serde_json::from_slice(&answer).unwrap();
+    assert_eq!(status, 200, "{document}");
+    for serial in 1..=8 {
+        let mut wish = json!({"application": admission("若葉診療所", &code(serial)),
+            "officer": officer("若葉 太郎")});
+        if serial == 1 {
+            wish["documents"] = json!([document["sha256"]]);
+        }
+        let received = one.act("/v1/cases", wish).await;
+        let case = received["case"].as_u64().unwrap();
+        if serial == 1 {
+            let path = format!(
+                "/v1/cases/{case}/documents/{}",
+                document["sha256"].as_str().unwrap()
+            );
+            let (status, _, bytes) =
+                crate::acts::raw(&two, "GET", &path, &[], Default::default()).await;
+            assert_eq!((status, &bytes[..]), (200, PDF));
+        }
+        // An examiner at each, at the same moment.
+        let path = format!("/v1/cases/{case}/accept");
+        let body = json!({"version": 1});
+        let (kato, ono) = (
+            "examiner:kato".parse().unwrap(),
+            "examiner:ono".parse().unwrap(),
+        );
+        let (a, b) = tokio::join!(
+            one.client.request("POST", &path, Some(&kato), Some(&body)),
+            two.client.request("POST", &path, Some(&ono), Some(&body))
+        );
+        let refused = match (a, b) {
+            (Ok(_), Err(refused)) | (Err(refused), Ok(_)) => refused,
+            both => panic!("{both:?}"),
+        };
+        assert_eq!(refused.code(), Some("case-changed"), "{refused}");
+        for center in [&one, &two] {
+            let shown = center.get(&format!("/v1/cases/{case}")).await;
+            assert_eq!(
+                (shown["state"].as_str(), shown["version"].as_u64()),
+                (Some("accepted"), Some(2))
+            );
+        }
+    }
+    one.running.stop().await;
+    two.running.stop().await;
+}
