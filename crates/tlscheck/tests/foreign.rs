@@ -9,7 +9,7 @@
 
 mod common;
 
-use common::foreign::{gnutls, openssl};
+use common::foreign::{gnutls, openssl, renegotiates};
 use common::pki::{Leaf, Pki};
 use common::sslscan::Scan;
 use common::{NAME, assert_rules, g43, g60, limits, look, now};
@@ -181,7 +181,12 @@ async fn rc4_triple_des_and_a_server_without_rfc_5746_are_found() {
     );
     let report = look(server.address, &pki).await;
     let evidence = g43(&report);
-    assert_rules(&evidence, &["suite-listed", "renegotiation-secure"], &[]);
+    // Releases of GnuTLS 3.7.9 differ in it: its own client says what is so.
+    let mut failing = vec!["suite-listed", "renegotiation-secure"];
+    if renegotiates(&pki, server.address) {
+        failing.push("renegotiation-client");
+    }
+    assert_rules(&evidence, &failing, &[]);
     let seen = &evidence.finding("suite-listed").unwrap().seen.en;
     for part in ["0005: static key exchange, RC4", "C012: 64-bit blocks, CBC"] {
         assert!(seen.contains(part), "{seen}");

@@ -94,3 +94,29 @@ pub fn gnutls(pki: &Pki, priority: &str, options: &[&str]) -> Foreign {
         _reserved: Some(reserved),
     }
 }
+
+/// Whether GnuTLS's client, of the same version, can have a second handshake
+/// with a server that knows no secure renegotiation.
+pub fn renegotiates(pki: &Pki, address: SocketAddr) -> bool {
+    let output = Command::new("gnutls-cli")
+        .args(["--rehandshake", "--insecure"])
+        .args([
+            "--x509certfile",
+            "client.pem",
+            "--x509keyfile",
+            "client.key",
+        ])
+        .args([
+            "--priority",
+            "NORMAL:-VERS-ALL:+VERS-TLS1.2:%DISABLE_SAFE_RENEGOTIATION",
+        ])
+        .args(["--port", &address.port().to_string()])
+        .arg(address.ip().to_string())
+        .current_dir(pki.path())
+        .stdin(Stdio::null())
+        .output()
+        .expect("gnutls-cli is needed: apt-get install gnutls-bin");
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(said.contains("- Description: (TLS1.2"), "{said}");
+    said.contains("ReHandshake was completed")
+}

@@ -1,6 +1,6 @@
 //! Client certificates: asked for, and nothing without one.
 
-use crate::report::{ClientCertificateSeen, Fate, Gap, Report, Told};
+use crate::report::{ClientCertificateSeen, Fate, Gap, Refusal, Report, Told};
 use crate::rules::{Finding, Outcome, Profile, Rule, Ruling, Source};
 use crate::text::Text;
 
@@ -118,6 +118,13 @@ fn required(row: &ClientCertificateSeen) -> Ruling {
             _ => return Ruling::untold(both(&seen, &Gap::Ambiguous.text())),
         },
         Fate::HttpStatus(_) | Fate::Data(_) | Fate::Stands => Outcome::Fail,
+        // An alert that blames no certificate (GnuTLS: decode_error). With one
+        // the same handshake stands: nothing else can have been missing.
+        Fate::Unknown(Gap::NotEstablished(Refusal::Alert(_)))
+            if accepted(row).outcome == Outcome::Pass =>
+        {
+            Outcome::Pass
+        }
         Fate::Unknown(_) => Outcome::CouldNotTell,
     };
     Ruling { outcome, seen }
