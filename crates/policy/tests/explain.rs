@@ -151,6 +151,7 @@ fn two() -> (Model, u64) {
             kind: ParticipantKind::Provider,
             name: "名".into(),
             code: None,
+            area: None,
         });
         tell(Event::LineAdded {
             line: LineId(index as u32),

@@ -44,6 +44,7 @@ impl Region {
                 kind: ParticipantKind::Provider,
                 name: "名".into(),
                 code: None,
+                area: None,
             }]);
             region.tell(vec![line(n, gateway)]);
             region.tell(vec![enrolled(n, 1, 100, 1_000)]);

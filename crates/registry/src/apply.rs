@@ -67,6 +67,7 @@ pub fn apply(tables: &mut dyn Tables, event: &Event, at: UnixMillis) -> Result<(
             kind,
             name,
             code,
+            area,
         } => tables.put_participant(&Participant {
             number: *number,
             kind: *kind,
@@ -74,7 +75,10 @@ pub fn apply(tables: &mut dyn Tables, event: &Event, at: UnixMillis) -> Result<(
             code: *code,
             standing: Standing::Open,
             admitted_at: at,
-            membership: Membership::default(),
+            membership: Membership {
+                area: *area,
+                ..Membership::default()
+            },
         })?,
         Event::SiteAdded {
             participant,

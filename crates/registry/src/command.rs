@@ -5,6 +5,7 @@
 //! of one: an enrolment code appears only as its hash.
 
 use crate::account::{Credential, Login, LoginMethod, SpeaksFor};
+use crate::admission::AdmissionRow;
 use crate::applicant::{ListId, ListRow};
 use crate::case::command::{
     AnyCase, ApproveCase, CaseReason, ConcludeExamination, Judgements, ReceiveApplication,
@@ -458,4 +459,10 @@ pub enum Command {
     ConfirmRecheck(ConfirmRecheck),
     /// A person says that they are a mistake.
     DismissRecheck(DismissRecheck),
+    /// Admits many participants at once, each with its site 0; whole or not at
+    /// all. At most [`crate::limits::ROWS_PER_COMMAND`].
+    AdmitParticipants {
+        /// Whom.
+        rows: Vec<AdmissionRow>,
+    },
 }

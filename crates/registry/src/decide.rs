@@ -254,6 +254,7 @@ pub fn decide(view: &dyn View, actor: &Actor, command: &Command, now: UnixMillis
         Command::RecheckSlot(wish) => crate::recheck::slot(view, *wish, now),
         Command::ConfirmRecheck(wish) => crate::recheck::confirm(view, actor, *wish, now),
         Command::DismissRecheck(wish) => crate::recheck::dismiss(view, actor, wish, now),
+        Command::AdmitParticipants { rows } => crate::admission::admit_many(view, rows),
     }
 }
 

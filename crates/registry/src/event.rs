@@ -13,8 +13,8 @@ use crate::recheck::RecheckEvent;
 use crate::rules::RuleText;
 use iryonet_domain::{
     AccountName, Actor, AgreementId, CaseId, Circuit, DeviceId, Endpoint, Fingerprint, GatewayId,
-    InstitutionCode, LineId, LineKind, NetworkPrefix, ParticipantKind, ParticipantNumber, Purpose,
-    Role, ServiceId, SiteIndex, TrafficClass, UnixMillis, Validity,
+    InstitutionCode, LineId, LineKind, NetworkPrefix, ParticipantKind, ParticipantNumber,
+    Prefecture, Purpose, Role, ServiceId, SiteIndex, TrafficClass, UnixMillis, Validity,
 };
 use iryonet_rules::RuleVersion;
 use serde::{Deserialize, Serialize};
@@ -42,6 +42,9 @@ pub enum Event {
         kind: ParticipantKind,
         name: String,
         code: Option<InstitutionCode>,
+        /// 都道府県, where it was stated.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        area: Option<Prefecture>,
     },
     /// A participant has one more site.
     SiteAdded {

@@ -11,6 +11,7 @@
 //! gateway makes of it (`policy`).
 
 pub mod account;
+pub mod admission;
 pub mod agreement;
 pub mod applicant;
 pub mod apply;
@@ -40,6 +41,7 @@ pub mod site;
 pub mod view;
 
 pub use account::{Account, AccountStanding, Credential, Login, LoginMethod, SpeaksFor};
+pub use admission::AdmissionRow;
 pub use agreement::{Agreement, AgreementState};
 pub use applicant::{Applicant, ListId, ListRow};
 pub use apply::{ApplyError, apply};

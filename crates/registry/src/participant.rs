@@ -7,8 +7,11 @@ use crate::limits::{CONSEQUENCES_MAX, NAME_MAX_CHARS};
 use crate::membership::Membership;
 use crate::view::View;
 use crate::{Event, Refusal};
-use iryonet_domain::{InstitutionCode, ParticipantKind, ParticipantNumber, Prefecture, UnixMillis};
+use iryonet_domain::{
+    GatewayId, InstitutionCode, ParticipantKind, ParticipantNumber, Prefecture, UnixMillis,
+};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 /// Whether a participant may use the network, as far as people decided it.
 /// (Whether it has a valid device is another question, answered by time.)
@@ -115,17 +118,29 @@ pub(crate) fn admit(
     home: &Home,
 ) -> Decision {
     crate::network::founded(view)?;
-    let name = text("name", name, NAME_MAX_CHARS)?;
-    if let Some(code) = code {
-        check_code(view, kind, code)?;
-    }
-    let number = free_number(view, home)?;
+    let name = check_new(view, kind, name, code)?;
+    let number = Numbers::default().next(view, home)?;
     Ok(vec![Event::ParticipantAdmitted {
         number,
         kind,
         name,
         code,
+        area: None,
     }])
+}
+
+/// May there be such a participant? Gives its name as it is recorded.
+pub(crate) fn check_new(
+    view: &dyn View,
+    kind: ParticipantKind,
+    name: &str,
+    code: Option<InstitutionCode>,
+) -> Result<String, crate::DecideError> {
+    let name = text("name", name, NAME_MAX_CHARS)?;
+    if let Some(code) = code {
+        check_code(view, kind, code)?;
+    }
+    Ok(name)
 }
 
 /// A code that fits the kind and that nobody open holds.
@@ -151,33 +166,60 @@ pub(crate) fn check_code(
     Ok(())
 }
 
-/// The next number never given before. Numbers are not given again after a
+/// Numbers given within one decision. Numbers are not given again after a
 /// closing: an address that once meant one institution never means another.
-fn free_number(view: &dyn View, home: &Home) -> Result<ParticipantNumber, crate::DecideError> {
-    let blocks = match home {
-        Home::Gateway(id) => {
-            view.gateway(id)?
-                .ok_or_else(|| Refusal::GatewayUnknown(id.clone()))?
-                .blocks
-        }
-        Home::Block(block) => {
-            if view.gateway_of_block(*block)?.is_none() {
-                return Err(Refusal::BlockUnassigned(*block).into());
+#[derive(Default)]
+pub(crate) struct Numbers {
+    blocks: BTreeMap<GatewayId, Vec<u8>>,
+    /// The next number of a block; at its end one of another block, or none.
+    next: BTreeMap<u8, u32>,
+}
+
+impl Numbers {
+    /// The next number never given before.
+    pub(crate) fn next(
+        &mut self,
+        view: &dyn View,
+        home: &Home,
+    ) -> Result<ParticipantNumber, crate::DecideError> {
+        let blocks = match home {
+            Home::Gateway(id) => match self.blocks.get(id) {
+                Some(known) => known.clone(),
+                None => {
+                    let gateway = view.gateway(id)?;
+                    let blocks = gateway
+                        .ok_or_else(|| Refusal::GatewayUnknown(id.clone()))?
+                        .blocks;
+                    self.blocks.insert(id.clone(), blocks.clone());
+                    blocks
+                }
+            },
+            Home::Block(block) => {
+                if !self.next.contains_key(block) && view.gateway_of_block(*block)?.is_none() {
+                    return Err(Refusal::BlockUnassigned(*block).into());
+                }
+                vec![*block]
             }
-            vec![*block]
-        }
-    };
-    for block in blocks {
-        let next = match view.last_number(block)? {
-            None => u32::from(block) << 16,
-            Some(last) => last.get() + 1,
         };
-        match ParticipantNumber::new(next) {
-            Ok(number) if number.block() == block => return Ok(number),
-            _ => {}
+        for block in blocks {
+            let next = match self.next.get(&block) {
+                Some(next) => *next,
+                None => match view.last_number(block)? {
+                    None => u32::from(block) << 16,
+                    Some(last) => last.get() + 1,
+                },
+            };
+            self.next.insert(block, next);
+            match ParticipantNumber::new(next) {
+                Ok(number) if number.block() == block => {
+                    self.next.insert(block, next + 1);
+                    return Ok(number);
+                }
+                _ => {}
+            }
         }
+        Err(Refusal::NoNumberLeft(home.clone()).into())
     }
-    Err(Refusal::NoNumberLeft(home.clone()).into())
 }
 
 pub(crate) fn quarantine(view: &dyn View, number: ParticipantNumber, reason: &str) -> Decision {

@@ -172,8 +172,11 @@ pub const fn row(act: Act) -> Row {
     match act {
         Act::FoundNetwork => MACHINE,
         Act::RegisterGateway => OPERATOR,
-        // People admit through cases; this way is for break-glass.
-        Act::AdmitParticipant => MACHINE,
+        // People admit through cases; this way is for break-glass. Many at once
+        // has no path of the API at all, so that no account and no session comes
+        // to it: only a program that opens the registry itself, in the network's
+        // name, and each of the admitted is named in the act's entry.
+        Act::AdmitParticipant | Act::AdmitParticipants => MACHINE,
         Act::AddSite | Act::AddLine | Act::RemoveLine => OPERATOR,
         Act::IssueEnrolmentCode => &[
             (Role::Approver, Scope::Every),

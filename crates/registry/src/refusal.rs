@@ -414,6 +414,8 @@ pub enum Refusal {
     Case(#[from] CaseRefusal),
     #[error(transparent)]
     Recheck(#[from] RecheckRefusal),
+    #[error("row {row}: {because}; none of the rows was admitted")]
+    AdmissionRow { row: usize, because: Box<Refusal> },
 }
 
 impl Refusal {
@@ -554,6 +556,7 @@ impl Refusal {
             Self::RuleFileCount(_) => "rule-file-count",
             Self::Case(refusal) => refusal.code(),
             Self::Recheck(refusal) => refusal.code(),
+            Self::AdmissionRow { .. } => "admission-row",
         }
     }
 
@@ -715,6 +718,7 @@ impl Refusal {
             Self::RuleFileCount(a) => format!("ファイルが {a} 件です。要件・審査項目は 5 件（各 262144 バイト以内）です"),
             Self::Case(refusal) => refusal.ja(),
             Self::Recheck(refusal) => refusal.ja(),
+            Self::AdmissionRow { row, because } => format!("{row} 行目: {}。どの行も加入していません", because.ja()),
         }
     }
 }

@@ -154,6 +154,7 @@ fn a_block_gives_each_of_its_numbers_once_and_then_no_more() {
         kind: CLINIC,
         name: "さくら".into(),
         code: None,
+        area: None,
     };
     apply(&mut world.0, &last, NOW).unwrap();
     world.exactly(1, "no-number-left", |_| admit(CLINIC));

@@ -34,6 +34,7 @@ pub(crate) fn act(plain: &mut Plain, (kind, a, b): Act) -> Vec<Event> {
                 kind: ParticipantKind::Provider,
                 name: "名".into(),
                 code: None,
+                area: None,
             });
         }
         1 if plain.gateways.len() < 4 => {
