@@ -297,7 +297,8 @@ fn read_answer(status: hyper::StatusCode, body: Bytes) -> Result<Bytes, ClientEr
 
 /// Percent-encodes everything but unreserved characters (RFC 3986, section
 /// 2.3) and the colon between role and name.
-pub(crate) fn percent_encode(text: &str) -> String {
+#[must_use]
+pub fn percent_encode(text: &str) -> String {
     use std::fmt::Write as _;
     let mut out = String::with_capacity(text.len());
     for byte in text.bytes() {

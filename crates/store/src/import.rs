@@ -10,13 +10,13 @@
 //! lacks too many is taken for a part of the list and refused.
 
 use crate::error::StoreError;
-use crate::store::{Outcome, Store, Transaction, change, look};
+use crate::store::{Outcome, Reader, Store, Transaction, change, look};
 use iryonet_domain::{Actor, InstitutionCode, ScoreTable, UnixMillis};
 use iryonet_registry::applicant::{Attribute, ImportCounts, VANISHED, compare};
 use iryonet_registry::limits::{ROWS_PER_COMMAND, VANISHED_PER_COMMAND};
 use iryonet_registry::list::{self, Encoding, FileError, Untaken};
-use iryonet_registry::{Command, Event, ListId, ListRow, Refusal, View};
-use std::collections::BTreeSet;
+use iryonet_registry::{Applicant, Command, Event, ListId, ListRow, Refusal};
+use std::collections::{BTreeSet, HashMap};
 
 /// So many of a list may vanish from its next edition without a question.
 pub const VANISHED_FEW: usize = 100;
@@ -189,9 +189,9 @@ pub fn run(
             known: gone.known,
         });
     }
-    let differing = differing_rows(store, &rows, options, progress).map_err(stopped(0, 0))?;
-    let total = (differing.len() + gone.vanished.len()) as u64;
-    let pieces: Vec<Piece> = differing
+    let changed = differing_rows(store, &rows, options, progress).map_err(stopped(0, 0))?;
+    let total = (changed.len() + gone.vanished.len()) as u64;
+    let pieces: Vec<Piece> = changed
         .chunks(ROWS_PER_COMMAND)
         .map(|rows| Piece::Rows(rows.to_vec()))
         .chain(
@@ -285,12 +285,7 @@ impl Piece {
     ) -> Result<Option<Command>, StoreError> {
         match self {
             Self::Rows(rows) => {
-                let mut left = Vec::with_capacity(rows.len());
-                for row in rows {
-                    if differs(transaction, row, &options.list)? {
-                        left.push(row.clone());
-                    }
-                }
+                let left = differing(transaction, rows, &options.list)?;
                 Ok((!left.is_empty()).then(|| Command::ListApplicants {
                     list: options.list.clone(),
                     file_sha256: file_sha256.to_owned(),
@@ -298,13 +293,12 @@ impl Piece {
                 }))
             }
             Self::Vanished(codes) => {
-                let mut left = Vec::with_capacity(codes.len());
-                for code in codes {
-                    let known = transaction.applicant(*code)?;
-                    if known.is_some_and(|it| it.list == options.list && it.vanished_at.is_none()) {
-                        left.push(*code);
-                    }
-                }
+                let left: Vec<InstitutionCode> = transaction
+                    .applicants_with(codes)?
+                    .into_iter()
+                    .filter(|it| it.list == options.list && it.vanished_at.is_none())
+                    .map(|it| it.code)
+                    .collect();
                 let file_sha256 = file_sha256.parse().map_err(StoreError::given_up)?;
                 Ok((!left.is_empty()).then(|| Command::ListVanished {
                     list: options.list.clone(),
@@ -346,8 +340,23 @@ fn vanished_codes(
     })
 }
 
-fn differs<V: View + ?Sized>(view: &V, row: &ListRow, list: &ListId) -> Result<bool, StoreError> {
-    Ok(compare(view.applicant(row.code)?.as_ref(), row, list).is_some())
+/// Those of the rows that say something new.
+fn differing<R: Reader + ?Sized>(
+    reader: &R,
+    rows: &[ListRow],
+    list: &ListId,
+) -> Result<Vec<ListRow>, StoreError> {
+    let codes: Vec<InstitutionCode> = rows.iter().map(|row| row.code).collect();
+    let known: HashMap<InstitutionCode, Applicant> = reader
+        .applicants_with(&codes)?
+        .into_iter()
+        .map(|applicant| (applicant.code, applicant))
+        .collect();
+    Ok(rows
+        .iter()
+        .filter(|row| compare(known.get(&row.code), row, list).is_some())
+        .cloned()
+        .collect())
 }
 
 fn differing_rows(
@@ -358,19 +367,15 @@ fn differing_rows(
 ) -> Result<Vec<ListRow>, StoreError> {
     let total = rows.len() as u64;
     look(store, |reader| {
-        let mut differing = Vec::new();
+        let mut found = Vec::new();
         for (place, chunk) in rows.chunks(ROWS_PER_COMMAND).enumerate() {
-            for row in chunk {
-                if differs(reader, row, &options.list)? {
-                    differing.push(row.clone());
-                }
-            }
+            found.extend(differing(reader, chunk, &options.list)?);
             progress(Progress::Compared {
                 done: (place * ROWS_PER_COMMAND + chunk.len()) as u64,
                 total,
             });
         }
-        Ok(differing)
+        Ok(found)
     })
 }
 

@@ -41,6 +41,7 @@ mod pool;
 pub mod postgres;
 pub mod query;
 pub mod reexamine;
+mod search;
 pub mod side;
 mod sql;
 pub mod sqlite;

@@ -26,8 +26,11 @@ pub struct ParticipantQuery {
     pub code: Option<String>,
     /// Part of the name; width of letters, their case and blanks do not matter.
     pub name: Option<String>,
-    /// 都道府県, as the code says it.
+    /// 都道府県, as it stated it or as its code says it.
     pub prefecture: Option<Prefecture>,
+    /// Part of the prefecture's name, or of the address that a public list gives
+    /// for its code; width and blanks do not matter.
+    pub area: Option<String>,
     /// Only of this standing.
     pub standing: Option<Standing>,
 }
@@ -127,7 +130,7 @@ pub type AfterCode = Option<InstitutionCode>;
 pub(crate) fn search_key(text: &str) -> String {
     iryonet_domain::text::fold_width(text)
         .chars()
-        .filter(|c| !c.is_whitespace())
+        .filter(|c| !c.is_whitespace() && *c != '\0')
         .flat_map(char::to_lowercase)
         .collect()
 }

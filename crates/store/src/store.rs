@@ -16,6 +16,7 @@ use iryonet_registry::{
     ListId, Participant, PublishedRules, Refusal, Service, Site, Topic, View,
 };
 use iryonet_rules::RuleVersion;
+use std::collections::BTreeMap;
 
 /// What became of a recorded command.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -167,6 +168,15 @@ pub trait Reader: View {
         after: Option<&AccountName>,
         limit: usize,
     ) -> Result<Vec<Account>, StoreError>;
+    /// The applicants with these codes, in any order; those that no list named
+    /// are left out.
+    fn applicants_with(&self, codes: &[InstitutionCode]) -> Result<Vec<Applicant>, StoreError>;
+    /// The open participants that hold these codes; codes that nobody holds are
+    /// left out.
+    fn holders_of(
+        &self,
+        codes: &[InstitutionCode],
+    ) -> Result<BTreeMap<InstitutionCode, ParticipantNumber>, StoreError>;
     /// How many applicants there are.
     fn applicant_count(&self) -> Result<u64, StoreError>;
 

@@ -114,55 +114,61 @@ fn the_ledger_cannot_be_changed_through_the_database_either() {
     );
 }
 
+/// Each step of the layout, as a release made it.
+const STEPS: [&str; 5] = [
+    include_str!("../src/postgres/layout-1.sql"),
+    include_str!("../src/postgres/layout-2.sql"),
+    include_str!("../src/postgres/layout-3.sql"),
+    include_str!("../src/postgres/layout-4.sql"),
+    include_str!("../src/postgres/layout-5.sql"),
+];
+
 #[test]
 fn a_database_of_an_earlier_layout_is_brought_up_to_date_with_all_that_it_holds() {
     let cluster = cluster();
-    let new = PostgresStore::open(&cluster.make_schema("new").unwrap()).unwrap();
-    small_world(&new);
-    let memory = look(&new, replayed).unwrap();
-    // The same tables as the first layout made them, in a schema beside it.
-    let old = cluster.make_schema("old").unwrap();
-    let tables = [
-        "meta",
-        "entry",
-        "topic",
-        "gateway",
-        "block",
-        "participant",
-        "site",
-        "line",
-        "service",
-        "endpoint",
-        "agreement",
-        "enrolment_code",
-        "device",
-        "gateway_certificate",
-        "applicant",
-    ];
-    let mut sql = format!(
-        "SET search_path = old; {};",
-        include_str!("../src/postgres/layout-1.sql")
-    );
-    for table in tables {
-        // By name: a later layout may have more columns, in another order.
-        sql.push_str(&format!(
-            "DO $$ DECLARE names text; BEGIN
-               SELECT string_agg(quote_ident(attname), ',') INTO names FROM pg_attribute
-               WHERE attrelid = 'old.{table}'::regclass AND attnum > 0;
-               EXECUTE format('INSERT INTO old.{table} (%s) SELECT %s FROM new.{table}', names, names);
-             END $$;"
-        ));
-    }
-    sql.push_str("UPDATE old.meta SET value = '1' WHERE key = 'layout';");
-    cluster.run("postgres", &sql).unwrap();
-    for _ in 0..2 {
-        let store = PostgresStore::open(&old).unwrap();
-        assert_same(&store, &memory, NOW);
-        assert_eq!(look(&store, replayed).unwrap(), memory);
-        change(&store, |transaction| {
-            transaction.side_put(iryonet_store::Space::Session, b"a", b"b", None)
-        })
-        .unwrap();
+    for layout in 1..STEPS.len() {
+        let new = format!("new_{layout}");
+        let store = PostgresStore::open(&cluster.make_schema(&new).unwrap()).unwrap();
+        if layout < 3 {
+            small_world(&store);
+        } else {
+            conformance::search::fill(&store);
+        }
+        let memory = look(&store, replayed).unwrap();
+        let answers = look(&store, conformance::search::answers).unwrap();
+        // The same tables as that layout made them, in a schema beside it, with
+        // all that they have room for: by name, as a later layout may have more
+        // columns, in another order.
+        let name = format!("old_{layout}");
+        let old = cluster.make_schema(&name).unwrap();
+        let steps = STEPS[..layout].join(";");
+        let sql = format!(
+            "SET search_path = {name}; {steps};
+             DO $$ DECLARE kept text; names text; BEGIN
+               FOR kept IN SELECT relname FROM pg_class
+                           WHERE relkind = 'r' AND relnamespace = '{name}'::regnamespace LOOP
+                 SELECT string_agg(quote_ident(attname), ',') INTO names FROM pg_attribute
+                 WHERE attrelid = ('{name}.' || kept)::regclass AND attnum > 0;
+                 EXECUTE format('INSERT INTO {name}.%I (%s) SELECT %s FROM {new}.%I', kept, names, names, kept);
+               END LOOP;
+             END $$;
+             UPDATE {name}.meta SET value = '{layout}' WHERE key = 'layout';"
+        );
+        cluster.run("postgres", &sql).unwrap();
+        for _ in 0..2 {
+            let store = PostgresStore::open(&old).unwrap();
+            assert_same(&store, &memory, NOW);
+            assert_eq!(look(&store, replayed).unwrap(), memory);
+            assert_eq!(
+                look(&store, conformance::search::answers).unwrap(),
+                answers,
+                "layout {layout}"
+            );
+            change(&store, |transaction| {
+                transaction.side_put(iryonet_store::Space::Session, b"a", b"b", None)
+            })
+            .unwrap();
+        }
     }
 }
 

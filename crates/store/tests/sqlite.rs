@@ -337,43 +337,39 @@ fn what_was_acknowledged_before_a_kill_is_there_and_no_half_act_is() {
     }
 }
 
-#[test]
-fn a_file_of_an_earlier_layout_is_brought_up_to_date_with_all_that_it_holds() {
-    let directory = tempfile::tempdir().unwrap();
-    let new = directory.path().join("new.db");
-    let store = SqliteStore::open(&new).unwrap();
-    small_world(&store);
-    let memory = look(&store, replayed).unwrap();
-    drop(store);
+/// Each step of the layout, as a release made it.
+const STEPS: [&str; 5] = [
+    include_str!("../src/sqlite/layout-1.sql"),
+    include_str!("../src/sqlite/layout-2.sql"),
+    include_str!("../src/sqlite/layout-3.sql"),
+    include_str!("../src/sqlite/layout-4.sql"),
+    include_str!("../src/sqlite/layout-5.sql"),
+];
 
-    // The same tables in a file as the first release made it.
-    let old = directory.path().join("old.db");
-    let connection = rusqlite::Connection::open(&old).unwrap();
-    connection
-        .execute_batch(include_str!("../src/sqlite/layout-1.sql"))
-        .unwrap();
+/// A file of this layout, with all of `new` that it has room for.
+fn of_layout(layout: usize, new: &std::path::Path, old: &std::path::Path) {
+    let connection = rusqlite::Connection::open(old).unwrap();
+    for step in &STEPS[..layout] {
+        connection.execute_batch(step).unwrap();
+    }
     connection
         .execute("ATTACH ?1 AS new", [new.to_str().unwrap()])
         .unwrap();
-    let tables: Vec<String> = connection
-        .prepare("SELECT name FROM main.sqlite_schema WHERE type = 'table'")
-        .unwrap()
-        .query_map([], |row| row.get(0))
-        .unwrap()
-        .collect::<Result<_, _>>()
-        .unwrap();
-    for table in tables {
-        // Only the columns that there were.
-        let columns: Vec<String> = connection
-            .prepare(&format!(
-                "SELECT name FROM pragma_table_info('{table}', 'main')"
-            ))
+    let names = |sql: &str| -> Vec<String> {
+        connection
+            .prepare(sql)
             .unwrap()
             .query_map([], |row| row.get(0))
             .unwrap()
             .collect::<Result<_, _>>()
-            .unwrap();
-        let columns = columns.join(", ");
+            .unwrap()
+    };
+    for table in names("SELECT name FROM main.sqlite_schema WHERE type = 'table'") {
+        // Only the columns that there were.
+        let columns = names(&format!(
+            "SELECT name FROM pragma_table_info('{table}', 'main')"
+        ))
+        .join(", ");
         connection
             .execute(
                 &format!("INSERT INTO main.{table} ({columns}) SELECT {columns} FROM new.{table}"),
@@ -384,16 +380,40 @@ fn a_file_of_an_earlier_layout_is_brought_up_to_date_with_all_that_it_holds() {
     connection
         .pragma_update(None, "application_id", 0x4952_594f)
         .unwrap();
-    connection.pragma_update(None, "user_version", 1).unwrap();
-    drop(connection);
-
-    for _ in 0..2 {
-        let store = SqliteStore::open(&old).unwrap();
-        assert_same(&store, &memory, NOW);
-        assert_eq!(look(&store, replayed).unwrap(), memory);
-        change(&store, |transaction| {
-            transaction.side_put(iryonet_store::Space::Session, b"a", b"b", None)
-        })
+    connection
+        .pragma_update(None, "user_version", layout as u32)
         .unwrap();
+}
+
+#[test]
+fn a_file_of_an_earlier_layout_is_brought_up_to_date_with_all_that_it_holds() {
+    let directory = tempfile::tempdir().unwrap();
+    for layout in 1..STEPS.len() {
+        let new = directory.path().join(format!("new-{layout}.db"));
+        let store = SqliteStore::open(&new).unwrap();
+        if layout < 3 {
+            small_world(&store);
+        } else {
+            conformance::search::fill(&store);
+        }
+        let memory = look(&store, replayed).unwrap();
+        let answers = look(&store, conformance::search::answers).unwrap();
+        drop(store);
+        let old = directory.path().join(format!("old-{layout}.db"));
+        of_layout(layout, &new, &old);
+        for _ in 0..2 {
+            let store = SqliteStore::open(&old).unwrap();
+            assert_same(&store, &memory, NOW);
+            assert_eq!(look(&store, replayed).unwrap(), memory);
+            assert_eq!(
+                look(&store, conformance::search::answers).unwrap(),
+                answers,
+                "layout {layout}"
+            );
+            change(&store, |transaction| {
+                transaction.side_put(iryonet_store::Space::Session, b"a", b"b", None)
+            })
+            .unwrap();
+        }
     }
 }

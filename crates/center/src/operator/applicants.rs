@@ -78,21 +78,20 @@ pub(crate) async fn list(
     };
     let applicants = center
         .read(move |reader| {
-            reader
-                .applicants(&query, which.after, which.limit as usize)?
+            let found = reader.applicants(&query, which.after, which.limit as usize)?;
+            let codes: Vec<InstitutionCode> = found.iter().map(|one| one.code).collect();
+            let holders = reader.holders_of(&codes)?;
+            Ok(found
                 .into_iter()
-                .map(|one| {
-                    let participant = reader.holder_of_code(one.code)?;
-                    Ok(ApplicantShown {
-                        code: one.code.to_string(),
-                        name: one.name,
-                        postal: one.postal,
-                        address: one.address,
-                        vanished_at: one.vanished_at.map(|at| at.0),
-                        participant: participant.map(ParticipantNumber::get),
-                    })
+                .map(|one| ApplicantShown {
+                    code: one.code.to_string(),
+                    participant: holders.get(&one.code).copied().map(ParticipantNumber::get),
+                    name: one.name,
+                    postal: one.postal,
+                    address: one.address,
+                    vanished_at: one.vanished_at.map(|at| at.0),
                 })
-                .collect()
+                .collect())
         })
         .await?;
     Ok(Json(ApplicantList { applicants }))

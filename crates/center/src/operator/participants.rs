@@ -208,10 +208,14 @@ pub(crate) struct Which {
     /// Digits that the code begins with.
     #[serde(default)]
     code: Option<String>,
-    /// 都道府県, 1 to 47, as the code says it.
+    /// 都道府県, 1 to 47, as the participant stated it or as its code says it.
     #[serde(default)]
     #[param(value_type = Option<u32>, minimum = 1, maximum = 47)]
     prefecture: Option<Prefecture>,
+    /// Part of the prefecture's name, or of the address that a public list gives
+    /// for the code.
+    #[serde(default)]
+    area: Option<String>,
     /// Only of this standing, as on-hold.
     #[serde(default)]
     #[param(value_type = Option<String>)]
@@ -243,6 +247,7 @@ pub(crate) async fn list(
         code: which.code,
         name: which.name,
         prefecture: which.prefecture,
+        area: which.area,
         standing: which.standing,
     };
     let network = center.config.network;

@@ -232,6 +232,10 @@ enum Participant {
         /// 都道府県, 1 to 47.
         #[arg(long)]
         prefecture: Option<u8>,
+        /// Part of the prefecture's name, or of the address that a public list
+        /// gives for the code.
+        #[arg(long)]
+        area: Option<String>,
         /// Only of this standing, as on-hold.
         #[arg(long)]
         standing: Option<String>,
@@ -300,6 +304,7 @@ pub(crate) fn participant(arguments: ParticipantArguments) -> anyhow::Result<Exi
             name,
             code,
             prefecture,
+            area,
             standing,
             after,
             limit,
@@ -309,6 +314,7 @@ pub(crate) fn participant(arguments: ParticipantArguments) -> anyhow::Result<Exi
                 ("name", name),
                 ("code", code),
                 ("prefecture", prefecture.map(|it| it.to_string())),
+                ("area", area),
                 ("standing", standing),
                 ("after", Some(after.to_string())),
                 ("limit", Some(limit.to_string())),

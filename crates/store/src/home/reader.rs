@@ -1,18 +1,19 @@
 //! Listings, search, history.
 
 use super::records::{self, whole};
+use super::search::Conditions;
 use super::session::{Session, limit_of};
 use crate::error::StoreError;
 use crate::query::{
     AccountQuery, AfterCode, AgreementQuery, ApplicantQuery, CaseQuery, HistoryItem,
-    ParticipantQuery, RevokedCertificate, code_range, search_key,
+    ParticipantQuery, RevokedCertificate,
 };
 use crate::side::{SideValue, Space};
-use crate::sql::{self, Dialect, Value, integer, values};
+use crate::sql::{self, integer, values};
 use crate::store::Reader;
 use iryonet_domain::{
     AccountName, AgreementId, CaseId, DeviceId, GatewayId, InstitutionCode, LineId,
-    ParticipantNumber, Prefecture, ServiceId, UnixMillis,
+    ParticipantNumber, ServiceId, UnixMillis,
 };
 use iryonet_ledger::{Entry, Outcome, Tip};
 use iryonet_registry::{
@@ -20,83 +21,7 @@ use iryonet_registry::{
     Participant, PublishedRules, Service, Site, SpeaksFor, Topic,
 };
 use iryonet_rules::RuleVersion;
-
-/// Conditions of a search, collected with their values.
-struct Conditions {
-    dialect: Dialect,
-    sql: String,
-    values: Vec<Value<'static>>,
-}
-
-impl Conditions {
-    fn new(dialect: Dialect) -> Self {
-        Self {
-            dialect,
-            sql: String::new(),
-            values: Vec::new(),
-        }
-    }
-
-    /// The next place for a value.
-    fn place(&mut self, value: impl Into<Value<'static>>) -> String {
-        self.values.push(value.into());
-        format!("?{}", self.values.len())
-    }
-
-    fn and(&mut self, condition: &str) {
-        self.sql.push_str(if self.sql.is_empty() {
-            "WHERE "
-        } else {
-            " AND "
-        });
-        self.sql.push_str(condition);
-    }
-
-    /// `column` stands to the value as `relation` says.
-    fn holds(&mut self, column: &str, relation: &str, value: impl Into<Value<'static>>) {
-        let place = self.place(value);
-        self.and(&format!("{column} {relation} {place}"));
-    }
-
-    fn code(&mut self, code: Option<&str>, prefecture: Option<Prefecture>) {
-        for prefix in [
-            code.map(str::to_owned),
-            prefecture.map(|prefecture| prefecture.to_string()),
-        ]
-        .into_iter()
-        .flatten()
-        {
-            let (first, end) = code_range(&prefix);
-            self.holds("code", ">=", first);
-            self.holds("code", "<", end);
-        }
-    }
-
-    /// Is the value a part of the column?
-    fn part(&mut self, column: &str, value: String) -> String {
-        let place = self.place(value);
-        match self.dialect {
-            Dialect::Sqlite => format!("instr({column}, {place}) > 0"),
-            Dialect::Postgres => format!("strpos({column}, {place}) > 0"),
-        }
-    }
-
-    fn name(&mut self, name: Option<&str>) {
-        if let Some(name) = name {
-            let part = self.part("name_key", search_key(name));
-            self.and(&part);
-        }
-    }
-
-    /// The rest of the statement: ascending by key, at most `limit`.
-    fn page(mut self, key: &str, limit: usize) -> (String, Vec<Value<'static>>) {
-        let place = self.place(limit_of(limit));
-        (
-            format!("{} ORDER BY {key} LIMIT {place}", self.sql),
-            self.values,
-        )
-    }
-}
+use std::collections::BTreeMap;
 
 impl Reader for Session<'_> {
     fn tip(&self) -> Result<Tip, StoreError> {
@@ -198,17 +123,7 @@ impl Reader for Session<'_> {
         after: Option<ParticipantNumber>,
         limit: usize,
     ) -> Result<Vec<Participant>, StoreError> {
-        let mut wanted = Conditions::new(self.driver.dialect());
-        wanted.code(query.code.as_deref(), query.prefecture);
-        wanted.name(query.name.as_deref());
-        if let Some(standing) = query.standing {
-            wanted.holds("standing", "=", standing.as_str());
-        }
-        if let Some(after) = after {
-            wanted.holds("number", ">", after.get());
-        }
-        let (tail, values) = wanted.page("number", limit);
-        self.list(&tail, &values)
+        self.search_participants(query, after, limit)
     }
 
     fn lines(&self, after: Option<LineId>, limit: usize) -> Result<Vec<Line>, StoreError> {
@@ -276,24 +191,27 @@ impl Reader for Session<'_> {
         after: AfterCode,
         limit: usize,
     ) -> Result<Vec<Applicant>, StoreError> {
-        let mut wanted = Conditions::new(self.driver.dialect());
-        wanted.code(query.code.as_deref(), query.prefecture);
-        wanted.name(query.name.as_deref());
-        if let Some(area) = &query.area {
-            let key = search_key(area);
-            let postal: String = key.chars().filter(|c| *c != '-').collect();
-            let (first, end) = code_range(&postal);
-            let part = wanted.part("address_key", key);
-            let (first, end) = (wanted.place(first), wanted.place(end));
-            wanted.and(&format!(
-                "({part} OR (postal >= {first} AND postal < {end}))"
-            ));
-        }
-        if let Some(after) = after {
-            wanted.holds("code", ">", after.to_string());
-        }
-        let (tail, values) = wanted.page("code", limit);
-        self.list(&tail, &values)
+        self.search_applicants(query, after, limit)
+    }
+
+    fn applicants_with(&self, codes: &[InstitutionCode]) -> Result<Vec<Applicant>, StoreError> {
+        let found = self.known_applicants(codes)?;
+        // In the order of the question.
+        Ok(codes
+            .iter()
+            .filter_map(|code| found.get(code).cloned().flatten())
+            .collect())
+    }
+
+    fn holders_of(
+        &self,
+        codes: &[InstitutionCode],
+    ) -> Result<BTreeMap<InstitutionCode, ParticipantNumber>, StoreError> {
+        let found = self.known_holders(codes)?;
+        Ok(found
+            .into_iter()
+            .filter_map(|(code, holder)| Some((code, holder?)))
+            .collect())
     }
 
     fn cases(

@@ -1,5 +1,7 @@
 //! One transaction on one connection: what reads, decides, records and writes.
 
+use super::many::{Known, TOGETHER_FROM, Waiting};
+use super::postings::Pending;
 use super::records::{self, Record};
 use crate::error::StoreError;
 use crate::side::Space;
@@ -7,8 +9,8 @@ use crate::sql::{Driver, Failure, FailureKind, Misfit, Row, Value};
 use crate::store::{Outcome, Recorded, Transaction};
 use iryonet_domain::{Actor, UnixMillis};
 use iryonet_ledger::{Entry, Tip};
-use iryonet_registry::{Command, DecideError, ViewError, apply, decide};
-use std::cell::Cell;
+use iryonet_registry::{Command, DecideError, Event, ViewError, apply, decide};
+use std::cell::{Cell, RefCell};
 use std::ops::ControlFlow;
 
 /// Largest command in bytes of JSON: a thousand rows of a list with the
@@ -30,6 +32,14 @@ pub(crate) struct Session<'c> {
     broken: Cell<bool>,
     /// What the driver's first failure was.
     failure: Cell<Option<FailureKind>>,
+    /// Changes of the search index that are not written yet.
+    pub(super) pending: RefCell<Pending>,
+    /// What was looked up ahead for the command that is decided and applied.
+    pub(super) known: RefCell<Known>,
+    /// What the present event writes was not there before.
+    pub(super) fresh: Cell<bool>,
+    /// Rows that are written together; none while each is written at once.
+    pub(super) waiting: RefCell<Option<Vec<Waiting>>>,
 }
 
 impl<'c> Session<'c> {
@@ -42,6 +52,10 @@ impl<'c> Session<'c> {
             recorded: Cell::new(None),
             broken: Cell::new(false),
             failure: Cell::new(None),
+            pending: RefCell::default(),
+            known: RefCell::default(),
+            fresh: Cell::new(false),
+            waiting: RefCell::default(),
         }
     }
 
@@ -55,7 +69,7 @@ impl<'c> Session<'c> {
         self.failure.get()
     }
 
-    fn failed(&self, doing: &'static str) -> impl FnOnce(Failure) -> StoreError {
+    pub(super) fn failed(&self, doing: &'static str) -> impl FnOnce(Failure) -> StoreError {
         move |failure| {
             self.broken.set(true);
             if self.failure.get().is_none() {
@@ -65,7 +79,7 @@ impl<'c> Session<'c> {
         }
     }
 
-    fn misfit(&self, doing: &'static str) -> impl FnOnce(Misfit) -> StoreError {
+    pub(super) fn misfit(&self, doing: &'static str) -> impl FnOnce(Misfit) -> StoreError {
         move |misfit| {
             self.broken.set(true);
             StoreError::Damaged {
@@ -88,6 +102,8 @@ impl<'c> Session<'c> {
 
     /// Everything is written that is to be committed.
     pub(crate) fn finish(&self) -> Result<(), StoreError> {
+        self.whole()?;
+        self.write_postings()?;
         self.whole()
     }
 
@@ -99,7 +115,7 @@ impl<'c> Session<'c> {
         map: impl Fn(&dyn Row) -> Result<T, Misfit>,
     ) -> Result<Option<T>, StoreError> {
         let doing = "look something up";
-        self.whole()?;
+        self.settle()?;
         let mut found = None;
         self.driver
             .each(sql, values, &mut |row| {
@@ -120,7 +136,7 @@ impl<'c> Session<'c> {
         visit: &mut dyn FnMut(T) -> Result<(), StoreError>,
     ) -> Result<(), StoreError> {
         let doing = "list something";
-        self.whole()?;
+        self.settle()?;
         let mut stopped = Ok(());
         self.driver
             .each(sql, values, &mut |row| {
@@ -152,7 +168,7 @@ impl<'c> Session<'c> {
 
     /// Changes something; tells how many rows.
     pub(super) fn run(&self, sql: &str, values: &[Value<'_>]) -> Result<u64, StoreError> {
-        self.whole()?;
+        self.settle()?;
         self.driver.run(sql, values).map_err(self.failed("write"))
     }
 
@@ -184,11 +200,6 @@ impl<'c> Session<'c> {
         self.each(&select::<R>(tail), values, R::read, visit)
     }
 
-    /// Inserts the record, or replaces the one with its key.
-    pub(super) fn put<R: Record>(&self, record: &R) -> Result<(), StoreError> {
-        self.run(&R::TABLE.put(), &record.write()?).map(drop)
-    }
-
     /// The same for many, with few round trips. No key stands twice among them.
     pub(super) fn put_many<'r, R: Record + 'r>(
         &self,
@@ -201,7 +212,7 @@ impl<'c> Session<'c> {
         if rows.is_empty() {
             return Ok(());
         }
-        self.whole()?;
+        self.settle()?;
         self.driver
             .put_many(&R::TABLE, &rows)
             .map_err(self.failed("write"))
@@ -273,6 +284,7 @@ impl Session<'_> {
                 limit: COMMAND_MAX_BYTES,
             });
         }
+        self.look_ahead(command)?;
         let decided = match decide(self, actor, command, at) {
             Ok(events) => Ok(events),
             Err(DecideError::Refused(refusal)) => Err(refusal),
@@ -293,7 +305,14 @@ impl Session<'_> {
             Err(refusal) => Outcome::Refused(refusal),
             Ok(events) => {
                 let mut topics = Vec::new();
+                if events.len() >= TOGETHER_FROM {
+                    self.waiting.replace(Some(Vec::new()));
+                }
                 for (place, event) in events.iter().enumerate() {
+                    self.fresh.set(matches!(
+                        event,
+                        Event::ParticipantAdmitted { .. } | Event::ApplicantListed { .. }
+                    ));
                     apply(self, event, at)?;
                     topics.extend(event.topics().into_iter().map(|topic| records::TopicPlace {
                         topic: topic.to_string(),
@@ -301,10 +320,14 @@ impl Session<'_> {
                         place: place as u64,
                     }));
                 }
+                self.settle()?;
+                self.waiting.replace(None);
+                self.fresh.set(false);
                 self.put_many(&topics)?;
                 Outcome::Accepted(events)
             }
         };
+        self.known.take();
         Ok(Recorded {
             sequence: entry.sequence,
             at,

@@ -87,7 +87,7 @@ impl Tables for Session<'_> {
     }
 
     fn put_participant(&mut self, participant: &Participant) -> Result<(), ViewError> {
-        self.put(participant).map_err(hide)
+        self.write_participant(participant).map_err(hide)
     }
 
     fn put_site(&mut self, site: &Site) -> Result<(), ViewError> {
@@ -131,7 +131,7 @@ impl Tables for Session<'_> {
     }
 
     fn put_applicant(&mut self, applicant: &Applicant) -> Result<(), ViewError> {
-        self.put(applicant).map_err(hide)
+        self.write_applicant(applicant).map_err(hide)
     }
 
     fn put_case(&mut self, case: &Case) -> Result<(), ViewError> {

@@ -62,6 +62,9 @@ impl View for Session<'_> {
         &self,
         code: InstitutionCode,
     ) -> Result<Option<ParticipantNumber>, ViewError> {
+        if let Some(known) = self.known.borrow().holders.get(&code) {
+            return Ok(*known);
+        }
         self.one(
             "SELECT number FROM participant WHERE code = ?1 AND standing <> 'closed'",
             &values![code.to_string()],
@@ -319,6 +322,9 @@ impl View for Session<'_> {
     }
 
     fn applicant(&self, code: InstitutionCode) -> Result<Option<Applicant>, ViewError> {
+        if let Some(known) = self.known.borrow().applicants.get(&code) {
+            return Ok(known.clone());
+        }
         self.find("WHERE code = ?1", &values![code.to_string()])
             .map_err(hide)
     }

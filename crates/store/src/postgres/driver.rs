@@ -123,6 +123,35 @@ impl Driver for PostgresDriver<'_> {
             .map_err(failure)
     }
 
+    fn get_many(
+        &self,
+        table: &Table,
+        keys: &[Vec<Value<'_>>],
+        visit: &mut dyn FnMut(&dyn Row) -> ControlFlow<()>,
+    ) -> Result<(), Failure> {
+        let keys: Vec<&[Value<'_>]> = keys.iter().map(Vec::as_slice).collect();
+        let lists = table
+            .columns
+            .iter()
+            .take(table.key)
+            .enumerate()
+            .map(|(place, (_, kind))| list(&keys, place, *kind))
+            .collect::<Result<Vec<_>, _>>()?;
+        let lists = lists.iter().map(|list| &**list as &(dyn ToSql + Sync));
+        let mut connection = self.connection()?;
+        let statement = connection.prepared(&table.get_lists())?;
+        let mut rows = connection
+            .client()?
+            .query_raw(&statement, lists.collect::<Vec<_>>())
+            .map_err(failure)?;
+        while let Some(row) = rows.next().map_err(failure)? {
+            if visit(&row).is_break() {
+                break;
+            }
+        }
+        Ok(())
+    }
+
     fn put_many(&self, table: &Table, rows: &[Vec<Value<'_>>]) -> Result<(), Failure> {
         if let [row] = rows {
             return self.run(&table.put(), row).map(drop);

@@ -5,14 +5,16 @@
 
 use super::classify;
 use super::connection::Connection;
+use super::driver::PostgresDriver;
 use crate::error::StoreError;
 
 /// Each brings the layout from its place in the list to the next.
-const STEPS: [&str; 4] = [
+const STEPS: [&str; 5] = [
     include_str!("layout-1.sql"),
     include_str!("layout-2.sql"),
     include_str!("layout-3.sql"),
     include_str!("layout-4.sql"),
+    include_str!("layout-5.sql"),
 ];
 
 pub(super) fn run(connection: &mut Connection, home: &str) -> Result<(), StoreError> {
@@ -62,6 +64,9 @@ fn step(connection: &mut Connection, home: &str) -> Result<bool, StoreError> {
             &[&(found + 1).to_string()],
         )
         .map_err(failed)?;
+    if found + 1 == known {
+        crate::home::fill(&PostgresDriver::new(connection), home)?;
+    }
     Ok(true)
 }
 

@@ -86,6 +86,14 @@ pub(crate) trait Driver {
     /// Changes something; tells how many rows.
     fn run(&self, sql: &str, values: &[Value<'_>]) -> Result<u64, Failure>;
 
+    /// Hands over the rows with these keys, in any order.
+    fn get_many(
+        &self,
+        table: &Table,
+        keys: &[Vec<Value<'_>>],
+        visit: &mut dyn FnMut(&dyn Row) -> ControlFlow<()>,
+    ) -> Result<(), Failure>;
+
     /// Inserts rows, or replaces those that are there by their key, at the cost
     /// of few round trips. No key stands twice among them.
     fn put_many(&self, table: &Table, rows: &[Vec<Value<'_>>]) -> Result<(), Failure>;

@@ -20,7 +20,7 @@ impl Kind {
 }
 
 /// A table, by its columns in the order in which they are written.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 pub(crate) struct Table {
     pub(crate) name: &'static str,
     pub(crate) columns: &'static [(&'static str, Kind)],
@@ -35,6 +35,34 @@ impl Table {
     pub(crate) fn read_columns(&self) -> String {
         let read = self.columns.get(..self.read).unwrap_or(self.columns);
         join(read.iter().map(|(name, _)| (*name).to_owned()))
+    }
+
+    /// The row with a key.
+    pub(crate) fn get(&self) -> String {
+        let key = self.columns.iter().take(self.key).enumerate();
+        let conditions: Vec<String> = key
+            .map(|(place, (name, _))| format!("{name} = ?{}", place + 1))
+            .collect();
+        format!(
+            "SELECT {} FROM {} WHERE {}",
+            self.read_columns(),
+            self.name,
+            conditions.join(" AND ")
+        )
+    }
+
+    /// The rows with these keys, on PostgreSQL: each value is a list.
+    pub(crate) fn get_lists(&self) -> String {
+        let key = || self.columns.iter().take(self.key).enumerate();
+        let lists = join(
+            key().map(|(place, (_, kind))| format!("?{}::{}", place + 1, kind.postgres_array())),
+        );
+        let names = join(key().map(|(_, (name, _))| (*name).to_owned()));
+        format!(
+            "SELECT {} FROM {} JOIN UNNEST({lists}) AS wanted ({names}) USING ({names})",
+            self.read_columns(),
+            self.name
+        )
     }
 
     /// Inserts one row whose key must be new.
@@ -104,6 +132,16 @@ mod tests {
     #[test]
     fn a_table_knows_its_statements() {
         assert_eq!(TABLE.read_columns(), "participant, site, name");
+        assert_eq!(
+            TABLE.get(),
+            "SELECT participant, site, name FROM site WHERE participant = ?1 AND site = ?2"
+        );
+        assert_eq!(
+            TABLE.get_lists(),
+            "SELECT participant, site, name FROM site \
+             JOIN UNNEST(?1::bigint[], ?2::bigint[]) AS wanted (participant, site) \
+             USING (participant, site)"
+        );
         assert_eq!(
             TABLE.put(),
             "INSERT INTO site (participant, site, name) VALUES (?1, ?2, ?3) \

@@ -13,6 +13,18 @@ pub(crate) enum Value<'a> {
     Blob(Cow<'a, [u8]>),
 }
 
+impl Value<'_> {
+    /// The same, of its own.
+    pub(crate) fn into_owned(self) -> Value<'static> {
+        match self {
+            Self::Null => Value::Null,
+            Self::Integer(number) => Value::Integer(number),
+            Self::Text(text) => Value::Text(Cow::Owned(text.into_owned())),
+            Self::Blob(octets) => Value::Blob(Cow::Owned(octets.into_owned())),
+        }
+    }
+}
+
 macro_rules! from_integer {
     ($($type:ty),+) => {
         $(

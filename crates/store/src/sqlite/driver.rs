@@ -82,7 +82,25 @@ impl Driver for SqliteDriver<'_> {
             .map_err(failure)
     }
 
-    /// There are no round trips to save here.
+    /// There are no round trips to save here, nor below.
+    fn get_many(
+        &self,
+        table: &Table,
+        keys: &[Vec<Value<'_>>],
+        visit: &mut dyn FnMut(&dyn Row) -> ControlFlow<()>,
+    ) -> Result<(), Failure> {
+        let mut statement = self.0.prepare_cached(&table.get()).map_err(failure)?;
+        for key in keys {
+            let mut rows = statement.query(params_from_iter(key)).map_err(failure)?;
+            if let Some(row) = rows.next().map_err(failure)?
+                && visit(row).is_break()
+            {
+                break;
+            }
+        }
+        Ok(())
+    }
+
     fn put_many(&self, table: &Table, rows: &[Vec<Value<'_>>]) -> Result<(), Failure> {
         let mut statement = self.0.prepare_cached(&table.put()).map_err(failure)?;
         for row in rows {

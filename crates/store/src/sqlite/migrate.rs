@@ -3,6 +3,7 @@
 //! once take it once.
 
 use super::classify;
+use super::driver::SqliteDriver;
 use crate::error::StoreError;
 use rusqlite::Connection;
 
@@ -10,11 +11,12 @@ use rusqlite::Connection;
 const APPLICATION_ID: i32 = 0x4952_594f;
 
 /// Each brings the layout from its place in the list to the next.
-const STEPS: [&str; 4] = [
+const STEPS: [&str; 5] = [
     include_str!("layout-1.sql"),
     include_str!("layout-2.sql"),
     include_str!("layout-3.sql"),
     include_str!("layout-4.sql"),
+    include_str!("layout-5.sql"),
 ];
 
 pub(super) fn run(connection: &mut Connection, home: &str) -> Result<(), StoreError> {
@@ -52,6 +54,9 @@ pub(super) fn run(connection: &mut Connection, home: &str) -> Result<(), StoreEr
             return Ok(());
         };
         transaction.execute_batch(step).map_err(failed)?;
+        if layout + 1 == newest {
+            crate::home::fill(&SqliteDriver(&transaction), home)?;
+        }
         transaction
             .pragma_update(None, "application_id", APPLICATION_ID)
             .map_err(failed)?;

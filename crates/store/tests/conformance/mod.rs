@@ -2,6 +2,7 @@
 //! [`conformance_suite!`].
 
 pub(crate) mod life;
+pub(crate) mod search;
 pub(crate) mod side;
 pub(crate) mod tree;
 
@@ -50,6 +51,10 @@ macro_rules! conformance_suite {
             a_list_that_names_somebody_no_more_proposes_and_closes_nobody,
             who_must_be_examined_anew_is_found_page_by_page,
             the_daily_recheck_looks_at_everybody_once_and_goes_on_where_it_was
+        );
+        $crate::conformance_suite!(@@ search, $open,
+            a_search_finds_what_is_there_and_nothing_else,
+            many_are_admitted_at_once_as_if_one_by_one
         );
         $crate::conformance_suite!(@@ tree, $open,
             the_tree_grows_with_the_ledger_and_proves_every_entry,

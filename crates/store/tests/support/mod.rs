@@ -230,6 +230,19 @@ pub(crate) fn command(step: Step, now: UnixMillis) -> Command {
             backbone: format!("2001:db8::{:x}", c + 1).parse().unwrap(),
             blocks: vec![a + 4],
         },
+        4 if c % 2 == 0 => Command::AdmitParticipants {
+            rows: [b, c]
+                .iter()
+                .map(|n| iryonet_registry::AdmissionRow {
+                    kind: clinic(),
+                    name: format!("診療所{n}"),
+                    code: (a > 2).then(|| code(u16::from(*n))),
+                    area: None,
+                    home: Home::Block(1),
+                    site: "本院".into(),
+                })
+                .collect(),
+        },
         2..=4 => admit(
             if c == 0 {
                 ParticipantKind::Provider

@@ -18,6 +18,7 @@ mod service;
 pub(crate) use account::{LoginOf, RoleOf};
 pub(crate) use entry::{TopicPlace, tip};
 pub(crate) use network::BlockOf;
+pub(crate) use participant::Placed;
 pub(crate) use service::EndpointOf;
 
 use crate::error::StoreError;

@@ -6,9 +6,10 @@ use super::{
 use crate::error::StoreError;
 use crate::query::search_key;
 use crate::sql::{self, Kind, Misfit, Row, Table, Value, values};
-use iryonet_domain::{Circuit, LineId, ParticipantNumber};
+use iryonet_domain::{Circuit, LineId, ParticipantNumber, Prefecture};
 use iryonet_registry::{Applicant, Line, Participant, Site};
 
+/// Only read so; it is written as [`Placed`].
 impl Record for Participant {
     const TABLE: Table = Table {
         name: "participant",
@@ -20,8 +21,6 @@ impl Record for Participant {
             ("standing", Kind::Text),
             ("admitted_at", Kind::Integer),
             ("membership", Kind::Text),
-            ("name_key", Kind::Text),
-            ("examined", Kind::Integer),
         ],
         key: 1,
         read: 7,
@@ -48,8 +47,6 @@ impl Record for Participant {
             self.standing.as_str(),
             sql::millis(self.admitted_at)?,
             plain_json(&self.membership)?,
-            search_key(&self.name),
-            self.membership.examined.map(|version| version.0),
         ]
         .into())
     }
@@ -77,6 +74,59 @@ impl Record for Site {
 
     fn write(&self) -> Result<Vec<Value<'_>>, StoreError> {
         Ok(values![self.participant.get(), self.site, &self.name].into())
+    }
+}
+
+/// A participant as it is written: with where it is, as it is searched.
+#[derive(Debug)]
+pub(crate) struct Placed {
+    pub(crate) participant: Participant,
+    pub(crate) area_key: String,
+}
+
+impl Record for Placed {
+    const TABLE: Table = Table {
+        name: "participant",
+        columns: &[
+            ("number", Kind::Integer),
+            ("kind", Kind::Text),
+            ("name", Kind::Text),
+            ("code", Kind::Text),
+            ("standing", Kind::Text),
+            ("admitted_at", Kind::Integer),
+            ("membership", Kind::Text),
+            ("area_key", Kind::Text),
+            ("name_key", Kind::Text),
+            ("examined", Kind::Integer),
+            ("prefecture", Kind::Integer),
+        ],
+        key: 1,
+        read: 8,
+    };
+
+    fn read(row: &dyn Row) -> Result<Self, Misfit> {
+        Ok(Self {
+            participant: Participant::read(row)?,
+            area_key: text(row, 7)?,
+        })
+    }
+
+    fn write(&self) -> Result<Vec<Value<'_>>, StoreError> {
+        let participant = &self.participant;
+        Ok(values![
+            participant.number.get(),
+            participant.kind.as_str(),
+            &participant.name,
+            participant.code.map(|code| code.to_string()),
+            participant.standing.as_str(),
+            sql::millis(participant.admitted_at)?,
+            plain_json(&participant.membership)?,
+            &self.area_key,
+            search_key(&participant.name),
+            participant.membership.examined.map(|version| version.0),
+            participant.prefecture().map(Prefecture::number),
+        ]
+        .into())
     }
 }
 
