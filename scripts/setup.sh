@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Installs what is missing and says what it does. Fast when nothing is.
-#   scripts/setup.sh pilot   what `make pilot` and `make bench` need
+#   scripts/setup.sh pilot   what `make pilot` needs
+#   scripts/setup.sh bench   also what `make bench` needs: a PostgreSQL server
 #   scripts/setup.sh all     also what `make test` needs
 set -euo pipefail
 scope="${1:-all}"
@@ -36,7 +37,7 @@ for want in "${wants[@]}"; do
 done
 
 # A PostgreSQL server of version 15 or later: Debian keeps its programs out of
-# the path. The tests start their own, in a folder of their own.
+# the path. The tests and the figures start their own, in a folder of their own.
 has_postgres() {
   command -v postgres >/dev/null && return
   local programs
@@ -46,7 +47,7 @@ has_postgres() {
   done
   return 1
 }
-if [ "$scope" = all ] && ! has_postgres; then missing+=(postgresql); fi
+if [ "$scope" != pilot ] && ! has_postgres; then missing+=(postgresql); fi
 
 # Python with what makes a virtual environment (Debian has that in a package of
 # its own), for schemathesis.

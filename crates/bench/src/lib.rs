@@ -5,6 +5,7 @@
 
 pub mod authority;
 pub mod lab;
+pub mod registry;
 pub mod revoke;
 pub mod throughput;
 

@@ -14,7 +14,7 @@ use iryonet_registry::certificate::{CertificateFacts, Serial};
 use iryonet_registry::command::Home;
 use iryonet_registry::enrolment::{CodeHash, Subject};
 use iryonet_registry::{Act, Command, Event, permission};
-use iryonet_store::{SqliteStore, StoreError, Transaction};
+use iryonet_store::{SqliteStore, Store, StoreError, Transaction};
 use std::net::Ipv6Addr;
 
 /// Acts per transaction of the bulk load.
@@ -24,6 +24,8 @@ const PORT: u16 = 443;
 
 /// What a measured participant comes in with.
 pub(crate) struct Clinic {
+    /// Its number.
+    pub(crate) number: ParticipantNumber,
     /// Which line.
     pub(crate) index: u32,
     /// A host of its LAN.
@@ -56,6 +58,8 @@ struct Filler<'a> {
     network: NetworkPrefix,
     authority: &'a IssuingCa,
     draws: u64,
+    /// Institutions get a code each.
+    coded: bool,
 }
 
 pub(crate) fn fill(region: &Region, options: &Options) -> Result<Country, RevokeError> {
@@ -69,9 +73,8 @@ pub(crate) fn fill(region: &Region, options: &Options) -> Result<Country, Revoke
         network: region::network()?,
         authority: &authority,
         draws: 0,
+        coded: true,
     };
-    let mut provider = None;
-    let mut service = None;
     write(&store, |tx| {
         for (gateway, backbone, blocks) in region::gateways() {
             filler.done(
@@ -83,39 +86,9 @@ pub(crate) fn fill(region: &Region, options: &Options) -> Result<Country, Revoke
                 },
             )?;
         }
-        let (number, clinic) = filler.measured(
-            tx,
-            ParticipantKind::Provider,
-            "g2",
-            region::PROVIDER_LINE,
-            0,
-        )?;
-        let events = filler.done(
-            tx,
-            Command::RegisterService {
-                provider: number,
-                name: "地域医療連携".to_owned(),
-                class: TrafficClass::Interactive,
-                purposes: vec![Purpose::REGIONAL_COLLABORATION],
-                endpoints: vec![Endpoint {
-                    address: clinic.host,
-                    protocol: Protocol::Tcp,
-                    port: PORT,
-                }],
-                eligible: vec![],
-                offer: iryonet_registry::Offer::default(),
-            },
-        )?;
-        service = events.iter().find_map(|event| match event {
-            Event::ServiceRegistered { service, .. } => Some(*service),
-            _ => None,
-        });
-        provider = Some((number, clinic));
         Ok(())
     })?;
-    let (Some((provider_number, provider)), Some(service)) = (provider, service) else {
-        return Err(RevokeError::Country("no service was registered".to_owned()));
-    };
+    let (provider, service) = filler.provider(&store)?;
 
     let mut clinics = Vec::new();
     write(&store, |tx| {
@@ -123,8 +96,8 @@ pub(crate) fn fill(region: &Region, options: &Options) -> Result<Country, Revoke
         for index in 0..options.revocations {
             let line = region::clinic_line(index);
             let kind = ParticipantKind::Institution(InstitutionKind::Clinic);
-            let (number, clinic) = filler.measured(tx, kind, "g1", &line, index)?;
-            filler.agreement(tx, number, service, provider_number)?;
+            let clinic = filler.measured(tx, kind, "g1", &line, index)?;
+            filler.agreement(tx, clinic.number, service, provider.number)?;
             clinics.push(clinic);
         }
         Ok(())
@@ -134,13 +107,13 @@ pub(crate) fn fill(region: &Region, options: &Options) -> Result<Country, Revoke
         let end = options.institutions.min(at + BATCH);
         write(&store, |tx| {
             for index in at..end {
-                filler.other(tx, index, service, provider_number)?;
+                filler.other(tx, index, service, provider.number)?;
             }
             Ok(())
         })?;
         at = end;
     }
-    let ledger_entries = iryonet_store::Store::revision(&store).map_err(|error| country(&error))?;
+    let ledger_entries = store.revision().map_err(|error| country(&error))?;
     Ok(Country {
         service: provider.host,
         port: PORT,
@@ -151,10 +124,10 @@ pub(crate) fn fill(region: &Region, options: &Options) -> Result<Country, Revoke
 }
 
 fn write(
-    store: &SqliteStore,
+    store: &dyn Store,
     mut act: impl FnMut(&mut dyn Transaction) -> Result<(), StoreError>,
 ) -> Result<(), RevokeError> {
-    iryonet_store::Store::write(store, &mut act).map_err(|error| {
+    store.write(&mut act).map_err(|error| {
         let cause = std::error::Error::source(&error)
             .map(|c| format!(": {c}"))
             .unwrap_or_default();
@@ -162,7 +135,109 @@ fn write(
     })
 }
 
+/// Those between whom agreements are measured: clinics with a line at gateway
+/// g1, and a service at g2. There is no agreement yet.
+pub(crate) struct Measured {
+    /// The clinics.
+    pub(crate) clinics: Vec<Clinic>,
+    /// Who runs the service.
+    pub(crate) provider: Clinic,
+    /// The service.
+    pub(crate) service: ServiceId,
+    /// Until when an agreement may last.
+    pub(crate) until: UnixMillis,
+}
+
+impl Measured {
+    /// Records so many clinics beside whoever is there, and a device for each
+    /// of `others`.
+    pub(crate) fn record(
+        region: &Region,
+        store: &dyn Store,
+        clinics: u32,
+        others: &[ParticipantNumber],
+    ) -> Result<Self, RevokeError> {
+        let country = |error: &dyn std::error::Error| RevokeError::Country(error.to_string());
+        let authority = IssuingCa::load(&region.issuing_dir()).map_err(|e| country(&e))?;
+        let now = region::now();
+        let validity = Validity::new(now, now.plus_ms(365 * DAY_MS)).map_err(|e| country(&e))?;
+        let mut filler = Filler {
+            now,
+            validity,
+            network: region::network()?,
+            authority: &authority,
+            draws: 0,
+            // The codes are the country's.
+            coded: false,
+        };
+        for others in others.chunks(BATCH as usize) {
+            write(store, |tx| {
+                for number in others {
+                    filler.device(tx, *number)?;
+                }
+                Ok(())
+            })?;
+        }
+        let (provider, service) = filler.provider(store)?;
+        let mut recorded = Vec::new();
+        write(store, |tx| {
+            recorded.clear();
+            for index in 0..clinics {
+                let line = region::clinic_line(index);
+                let kind = ParticipantKind::Institution(InstitutionKind::Clinic);
+                recorded.push(filler.measured(tx, kind, "g1", &line, index)?);
+            }
+            Ok(())
+        })?;
+        Ok(Self {
+            clinics: recorded,
+            provider,
+            service,
+            until: validity.until,
+        })
+    }
+}
+
 impl Filler<'_> {
+    /// The provider with its line at g2, and its service.
+    fn provider(&mut self, store: &dyn Store) -> Result<(Clinic, ServiceId), RevokeError> {
+        let mut recorded = None;
+        write(store, |tx| {
+            let clinic = self.measured(
+                tx,
+                ParticipantKind::Provider,
+                "g2",
+                region::PROVIDER_LINE,
+                0,
+            )?;
+            let events = self.done(
+                tx,
+                Command::RegisterService {
+                    provider: clinic.number,
+                    name: "地域医療連携".to_owned(),
+                    class: TrafficClass::Interactive,
+                    purposes: vec![Purpose::REGIONAL_COLLABORATION],
+                    endpoints: vec![Endpoint {
+                        address: clinic.host,
+                        protocol: Protocol::Tcp,
+                        port: PORT,
+                    }],
+                    eligible: vec![],
+                    offer: iryonet_registry::Offer::default(),
+                },
+            )?;
+            recorded = events
+                .iter()
+                .find_map(|event| match event {
+                    Event::ServiceRegistered { service, .. } => Some(*service),
+                    _ => None,
+                })
+                .map(|service| (clinic, service));
+            Ok(())
+        })?;
+        recorded.ok_or_else(|| RevokeError::Country("no service was registered".to_owned()))
+    }
+
     fn done(&self, tx: &mut dyn Transaction, command: Command) -> Result<Vec<Event>, StoreError> {
         // Each act by the role whose duty it is; nothing here is an officer's alone.
         let role = permission::whose_duty(Act::from(&command)).unwrap_or(Role::System);
@@ -180,14 +255,14 @@ impl Filler<'_> {
         index: u32,
     ) -> Result<ParticipantNumber, StoreError> {
         let code = match kind {
-            ParticipantKind::Provider => None,
-            ParticipantKind::Institution(_) => Some(InstitutionCode::generate(
+            ParticipantKind::Institution(_) if self.coded => Some(InstitutionCode::generate(
                 // 1..=47, so never out of range.
                 Prefecture::new((index % 47) as u8 + 1).map_err(given_up)?,
                 ScoreTable::Medical,
                 (index / 47 % 100) as u8,
                 (index / 4_700) as u16,
             )),
+            ParticipantKind::Provider | ParticipantKind::Institution(_) => None,
         };
         let events = self.done(
             tx,
@@ -291,6 +366,16 @@ impl Filler<'_> {
         let kind = ParticipantKind::Institution(InstitutionKind::Clinic);
         let gateway = if index.is_multiple_of(2) { "g1" } else { "g2" };
         let number = self.admit(tx, kind, gateway, index)?;
+        self.device(tx, number)?;
+        self.agreement(tx, number, service, provider)
+    }
+
+    /// A device whose certificate nobody has the key of.
+    fn device(
+        &mut self,
+        tx: &mut dyn Transaction,
+        number: ParticipantNumber,
+    ) -> Result<(), StoreError> {
         let bytes = self.draw();
         let certificate = CertificateFacts {
             fingerprint: Fingerprint(bytes),
@@ -298,8 +383,7 @@ impl Filler<'_> {
             not_before: self.now,
             not_after: self.now.plus_ms(300 * DAY_MS),
         };
-        self.enrol(tx, number, certificate)?;
-        self.agreement(tx, number, service, provider)
+        self.enrol(tx, number, certificate)
     }
 
     /// One with a line and a real certificate.
@@ -310,7 +394,7 @@ impl Filler<'_> {
         gateway: &str,
         line: &str,
         index: u32,
-    ) -> Result<(ParticipantNumber, Clinic), StoreError> {
+    ) -> Result<Clinic, StoreError> {
         let number = self.admit(tx, kind, gateway, index)?;
         self.done(
             tx,
@@ -362,14 +446,14 @@ impl Filler<'_> {
             not_after: issued.not_after,
         };
         self.enrol(tx, number, certificate)?;
-        let clinic = Clinic {
+        Ok(Clinic {
+            number,
             index,
             host: self.network.site(number, 0).host(0x10),
             fingerprint: issued.fingerprint,
             chain_pem: issued.chain_pem,
             key_pem: key.serialize_pem(),
-        };
-        Ok((number, clinic))
+        })
     }
 }
 

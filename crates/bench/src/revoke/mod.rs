@@ -11,11 +11,12 @@
 //! the same packet every 100 µs until they refuse it. What is asked is the
 //! program at the interface, with its live tables (BPF_PROG_TEST_RUN).
 
-mod country;
-mod region;
-mod sessions;
-mod watch;
+pub(crate) mod country;
+pub(crate) mod region;
+pub(crate) mod sessions;
+pub(crate) mod watch;
 
+use self::watch::Until;
 use crate::lab::LabError;
 use iryonet_gateway::datapath::DatapathError;
 use serde::Serialize;
@@ -115,7 +116,7 @@ pub fn run(options: &Options) -> Result<Report, RevokeError> {
     region.start_center()?;
     let center_start_s = begun.elapsed().as_secs_f64();
     region.start_gateways()?;
-    let sessions = sessions::Sessions::attach(&region, &country)?;
+    let sessions = sessions::Sessions::attach(&region, &country.clinics, &country.provider)?;
     region.wait_bound(options.revocations)?;
 
     let home = watch::Watcher::start(&region, "g1")?;
@@ -125,14 +126,19 @@ pub fn run(options: &Options) -> Result<Report, RevokeError> {
     for clinic in &country.clinics {
         let line = region.ifindex("g1", &region::clinic_line(clinic.index))?;
         let packet = watch::opening_packet(clinic.host, country.service, country.port);
-        home.watch(iryonet_verdict::Hook::LineIn, line, &packet)?;
-        far.watch(iryonet_verdict::Hook::LineOut, provider_line, &packet)?;
+        home.watch(iryonet_verdict::Hook::LineIn, line, &packet, Until::Refused)?;
+        far.watch(
+            iryonet_verdict::Hook::LineOut,
+            provider_line,
+            &packet,
+            Until::Refused,
+        )?;
         let asked = Instant::now();
         region.revoke(&clinic.fingerprint.to_string())?;
         let answered = Instant::now();
         answer_ms.push(milliseconds(answered.duration_since(asked)));
-        let at_home = home.refused()?.saturating_duration_since(answered);
-        let at_far = far.refused()?.saturating_duration_since(answered);
+        let at_home = home.turned()?.saturating_duration_since(answered);
+        let at_far = far.turned()?.saturating_duration_since(answered);
         home_ms.push(milliseconds(at_home));
         far_ms.push(milliseconds(at_far));
         both_ms.push(milliseconds(at_home.max(at_far)));
@@ -153,12 +159,12 @@ pub fn run(options: &Options) -> Result<Report, RevokeError> {
     })
 }
 
-fn milliseconds(duration: Duration) -> f64 {
+pub(crate) fn milliseconds(duration: Duration) -> f64 {
     duration.as_secs_f64() * 1_000.0
 }
 
 impl Distribution {
-    fn of(mut values: Vec<f64>) -> Self {
+    pub(crate) fn of(mut values: Vec<f64>) -> Self {
         values.sort_by(f64::total_cmp);
         let rank = |percent: usize| {
             let place = (values.len() * percent).div_ceil(100).saturating_sub(1);

@@ -63,6 +63,26 @@ pub(crate) struct Region {
     program: PathBuf,
 }
 
+/// Somebody at the operators' socket.
+pub(crate) struct Operator {
+    actor: iryonet_domain::Actor,
+    client: iryonet_center::client::OperatorClient,
+    runtime: tokio::runtime::Runtime,
+}
+
+impl Operator {
+    pub(crate) fn ask(
+        &self,
+        method: &str,
+        path: &str,
+        body: Option<&Value>,
+    ) -> Result<Value, RevokeError> {
+        self.runtime
+            .block_on(self.client.request(method, path, Some(&self.actor), body))
+            .map_err(|error| RevokeError::Region(error.to_string()))
+    }
+}
+
 impl Drop for Region {
     fn drop(&mut self) {
         for daemon in &mut self.daemons {
@@ -75,6 +95,11 @@ impl Drop for Region {
 impl Region {
     /// Namespaces, cables, keys and settings; no daemon yet.
     pub(crate) fn lay(clinics: u32) -> Result<Self, RevokeError> {
+        Self::lay_on(clinics, None)
+    }
+
+    /// The same, with the registry in this database of PostgreSQL's.
+    pub(crate) fn lay_on(clinics: u32, database: Option<&str>) -> Result<Self, RevokeError> {
         let lab = Lab::new(&["bb", "c", "g1", "g2", "s"])?;
         let file = |what: &str| {
             let what = what.to_owned();
@@ -91,7 +116,7 @@ impl Region {
             program,
         };
         region.cables(clinics)?;
-        region.keys()?;
+        region.keys(database)?;
         Ok(region)
     }
 
@@ -156,7 +181,7 @@ impl Region {
         Ok(())
     }
 
-    fn keys(&self) -> Result<(), RevokeError> {
+    fn keys(&self, database: Option<&str>) -> Result<(), RevokeError> {
         let path = |name: &str| self.folder.path().join(name);
         let shown = |name: &str| path(name).display().to_string();
         self.iryonet(&[
@@ -176,13 +201,16 @@ impl Region {
             &shown("issuing"),
         ])?;
         let center = backbone(CENTER_HOST);
+        let database = database.map_or_else(String::new, |connection| {
+            format!("[database]\npostgres = \"{connection}\"\n")
+        });
         self.write(
             "center.toml",
             &format!(
                 "name = \"center-1\"\nnetwork = \"2001:db8::/32\"\ndata_dir = \"center\"\n\
                  issuing_dir = \"issuing\"\nroot_certificate = \"root/root.pem\"\n\
                  operator_socket = \"operator.sock\"\npublic_listen = \"[{center}]:8443\"\n\
-                 device_listen = \"[{center}]:8444\"\n"
+                 device_listen = \"[{center}]:8444\"\n{database}"
             ),
         )?;
         self.iryonet(&["center", "init", "--config", &shown("center.toml")])?;
@@ -303,16 +331,52 @@ impl Region {
     }
 
     fn ask(&self, method: &str, path: &str, body: Option<&Value>) -> Result<Value, RevokeError> {
+        self.at_socket("operator:bench")?.ask(method, path, body)
+    }
+
+    /// Somebody at the operators' socket.
+    pub(crate) fn at_socket(&self, actor: &str) -> Result<Operator, RevokeError> {
         let failed = |error: &dyn std::fmt::Display| RevokeError::Region(error.to_string());
-        let actor: iryonet_domain::Actor = "operator:bench".parse().map_err(|e| failed(&e))?;
-        let client =
-            iryonet_center::client::OperatorClient::new(&self.folder.path().join("operator.sock"));
-        tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .map_err(|e| failed(&e))?
-            .block_on(client.request(method, path, Some(&actor), body))
-            .map_err(|e| failed(&e))
+        Ok(Operator {
+            actor: actor.parse().map_err(|e| failed(&e))?,
+            client: iryonet_center::client::OperatorClient::new(
+                &self.folder.path().join("operator.sock"),
+            ),
+            runtime: tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build()
+                .map_err(|e| failed(&e))?,
+        })
+    }
+
+    /// Ends the center, which is the first daemon that was started.
+    pub(crate) fn stop_center(&mut self) -> Result<(), RevokeError> {
+        let Some(center) = self.daemons.first_mut() else {
+            return Ok(());
+        };
+        let ended = center.kill().and_then(|()| center.wait());
+        ended.map(drop).map_err(|source| RevokeError::File {
+            what: "end the center".to_owned(),
+            source,
+        })
+    }
+
+    /// Most memory that the center's process had, in KiB (`VmHWM`).
+    pub(crate) fn center_memory_kib(&self) -> Result<u64, RevokeError> {
+        let center = self
+            .daemons
+            .first()
+            .ok_or_else(|| RevokeError::Region("the center does not run".to_owned()))?;
+        let status = std::fs::read_to_string(format!("/proc/{}/status", center.id()));
+        let status = status.map_err(|source| RevokeError::File {
+            what: "read the center's memory".to_owned(),
+            source,
+        })?;
+        status
+            .lines()
+            .find_map(|line| line.strip_prefix("VmHWM:"))
+            .and_then(|rest| rest.trim().strip_suffix("kB")?.trim().parse().ok())
+            .ok_or_else(|| RevokeError::Region("the system tells no VmHWM".to_owned()))
     }
 
     fn wait(&self, what: &str, mut done: impl FnMut(&Self) -> bool) -> Result<(), RevokeError> {

@@ -3,7 +3,7 @@
 //! since no packet of a LAN is sent.
 
 use super::RevokeError;
-use super::country::{Clinic, Country};
+use super::country::Clinic;
 use super::region::{self, Region};
 use iryonet_agent::frames;
 use iryonet_tls::{
@@ -23,15 +23,19 @@ pub(crate) struct Sessions {
 
 impl Sessions {
     /// Attaches every clinic and the provider.
-    pub(crate) fn attach(region: &Region, country: &Country) -> Result<Self, RevokeError> {
+    pub(crate) fn attach(
+        region: &Region,
+        clinics: &[Clinic],
+        provider: &Clinic,
+    ) -> Result<Self, RevokeError> {
         let failed = |error: &dyn std::fmt::Display| RevokeError::Region(error.to_string());
         let root = region.root_pem()?;
         let mut devices = Vec::new();
-        for clinic in &country.clinics {
+        for clinic in clinics {
             devices.push((connector(&root, clinic)?, region::site_port(clinic.index)));
         }
         devices.push((
-            connector(&root, &country.provider)?,
+            connector(&root, provider)?,
             region::PROVIDER_PORT.to_owned(),
         ));
         let (end, ended) = oneshot::channel();

@@ -1,4 +1,4 @@
-//! Asks one gateway's programs with a packet until they refuse it.
+//! Asks one gateway's programs with a packet until they answer otherwise.
 
 use super::RevokeError;
 use super::region::Region;
@@ -11,18 +11,30 @@ use std::time::{Duration, Instant};
 
 /// Between two questions. Busy asking would take the daemons' processor.
 const PAUSE: Duration = Duration::from_micros(100);
-/// A revocation that bites later than this is not late but lost.
+/// What is enforced later than this is not late but lost.
 const LOST: Duration = Duration::from_secs(10);
 
+/// What the programs are to say in the end; before, they say the opposite.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Until {
+    /// The packet passes.
+    Passed,
+    /// It does not.
+    Refused,
+}
+
 enum Step {
-    Passing,
-    Refused(Instant),
+    /// The opposite was seen.
+    Before,
+    Turned(Instant),
     Failed(String),
 }
 
+type Order = (Hook, u32, Vec<u8>, Until);
+
 /// A thread in the gateway's namespace.
 pub(crate) struct Watcher {
-    orders: Sender<(Hook, u32, Vec<u8>)>,
+    orders: Sender<Order>,
     steps: Receiver<Step>,
     gateway: String,
 }
@@ -44,26 +56,29 @@ impl Watcher {
         })
     }
 
-    /// Begins asking; returns when the packet was seen to pass.
-    pub(crate) fn watch(&self, hook: Hook, ifindex: u32, packet: &[u8]) -> Result<(), RevokeError> {
+    /// Begins asking; returns when the programs were seen to say the opposite.
+    pub(crate) fn watch(
+        &self,
+        hook: Hook,
+        ifindex: u32,
+        packet: &[u8],
+        until: Until,
+    ) -> Result<(), RevokeError> {
         self.orders
-            .send((hook, ifindex, packet.to_vec()))
+            .send((hook, ifindex, packet.to_vec(), until))
             .map_err(|_| self.gone())?;
         match self.step()? {
-            Step::Passing => Ok(()),
-            Step::Refused(_) => Err(RevokeError::Region(format!(
-                "{}: a packet that has its agreement does not pass",
-                self.gateway
-            ))),
+            Step::Before => Ok(()),
+            Step::Turned(_) => Err(self.gone()),
             Step::Failed(why) => Err(RevokeError::Region(format!("{}: {why}", self.gateway))),
         }
     }
 
-    /// When it was first refused.
-    pub(crate) fn refused(&self) -> Result<Instant, RevokeError> {
+    /// When they first answered so.
+    pub(crate) fn turned(&self) -> Result<Instant, RevokeError> {
         match self.step()? {
-            Step::Refused(at) => Ok(at),
-            Step::Passing => Err(self.gone()),
+            Step::Turned(at) => Ok(at),
+            Step::Before => Err(self.gone()),
             Step::Failed(why) => Err(RevokeError::Region(format!("{}: {why}", self.gateway))),
         }
     }
@@ -77,18 +92,13 @@ impl Watcher {
     }
 }
 
-fn serve(
-    namespace: &Path,
-    pin_dir: &Path,
-    orders: &Receiver<(Hook, u32, Vec<u8>)>,
-    told: &Sender<Step>,
-) {
+fn serve(namespace: &Path, pin_dir: &Path, orders: &Receiver<Order>, told: &Sender<Step>) {
     if let Err(error) = crate::lab::enter_file(namespace) {
         let _ = told.send(Step::Failed(error.to_string()));
         return;
     }
-    while let Ok((hook, ifindex, packet)) = orders.recv() {
-        let outcome = watch(pin_dir, hook, ifindex, &packet, told);
+    while let Ok(order) = orders.recv() {
+        let outcome = watch(pin_dir, &order, told);
         if told.send(outcome.unwrap_or_else(Step::Failed)).is_err() {
             return;
         }
@@ -97,30 +107,34 @@ fn serve(
 
 fn watch(
     pin_dir: &Path,
-    hook: Hook,
-    ifindex: u32,
-    packet: &[u8],
+    (hook, ifindex, packet, until): &Order,
     told: &Sender<Step>,
 ) -> Result<Step, String> {
-    let probe = Probe::open(pin_dir, hook, ifindex).map_err(|error| error.to_string())?;
+    let probe = Probe::open(pin_dir, *hook, *ifindex).map_err(|error| error.to_string())?;
     let begun = Instant::now();
-    let mut passed = false;
+    let mut before = false;
     loop {
         let run = probe.ask(packet).map_err(|error| error.to_string())?;
         let at = Instant::now();
-        match (run.passed, passed) {
-            (true, false) => {
-                passed = true;
-                let _ = told.send(Step::Passing);
+        if run.passed == (*until == Until::Passed) {
+            if before {
+                return Ok(Step::Turned(at));
             }
-            (true, true) => {}
-            (false, true) => return Ok(Step::Refused(at)),
-            (false, false) => {
-                return Err(format!("refused before the revocation: {:?}", run.reason));
-            }
+            return Err(format!(
+                "before anything was done, the packet is {until:?} already: {:?}",
+                run.reason
+            ));
+        }
+        if !before {
+            before = true;
+            let _ = told.send(Step::Before);
         }
         if at.duration_since(begun) > LOST {
-            return Err(format!("still passing after {} s", LOST.as_secs()));
+            return Err(format!(
+                "not {until:?} after {} s: {:?}",
+                LOST.as_secs(),
+                run.reason
+            ));
         }
         std::thread::sleep(PAUSE);
     }

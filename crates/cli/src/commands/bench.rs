@@ -15,6 +15,15 @@ pub(crate) struct Arguments {
     json: bool,
 }
 
+/// Where a registry is kept.
+#[derive(Debug, Clone, Copy, clap::ValueEnum)]
+enum Home {
+    /// In one file.
+    Sqlite,
+    /// In a server of PostgreSQL's, the measurement's own.
+    Postgresql,
+}
+
 #[derive(Subcommand)]
 enum Command {
     /// The verdict: memory, load, cost per packet in the kernel, decisions per second.
@@ -54,6 +63,21 @@ enum Command {
         /// temporary files if not said.
         #[arg(long)]
         directory: Option<std::path::PathBuf>,
+    },
+    /// The registry at its full size, on SQLite and on PostgreSQL: bulk
+    /// admission, search, an agreement until both gateways enforce it, the
+    /// re-check of everybody, memory of the center.
+    Registry {
+        /// Institutions admitted.
+        #[arg(long, default_value_t = 600_000)]
+        institutions: u32,
+        /// How many of them have a device, whose certificate is re-checked; all
+        /// if not said.
+        #[arg(long)]
+        devices: Option<u32>,
+        /// Only on this home; on both if not said.
+        #[arg(long, value_enum)]
+        store: Option<Home>,
     },
     /// iperf3 through the loaded datapath against the bare path.
     Throughput {
@@ -145,6 +169,23 @@ pub(crate) fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
                 directory: directory.unwrap_or_else(std::env::temp_dir),
             };
             serde_json::to_value(iryonet_bench::authority::run(&options)?)?
+        }
+        Command::Registry {
+            institutions,
+            devices,
+            store,
+        } => {
+            use iryonet_bench::registry::Home as At;
+            let options = iryonet_bench::registry::Options {
+                institutions,
+                devices: devices.unwrap_or(institutions),
+                homes: match store {
+                    None => vec![At::Sqlite, At::Postgresql],
+                    Some(Home::Sqlite) => vec![At::Sqlite],
+                    Some(Home::Postgresql) => vec![At::Postgresql],
+                },
+            };
+            serde_json::to_value(iryonet_bench::registry::run(&options)?)?
         }
         Command::Throughput {
             institutions,
