@@ -25,7 +25,7 @@ wants=(
   "nginx:nginx-light" "curl:curl" "openssl:openssl" "iperf3:iperf3"
 )
 if [ "$scope" = all ]; then
-  wants+=("sslscan:sslscan" "testssl:testssl.sh" "gnutls-serv:gnutls-bin" "softhsm2-util:softhsm2")
+  wants+=("node:nodejs" "npm:npm" "sslscan:sslscan" "testssl:testssl.sh" "gnutls-serv:gnutls-bin" "softhsm2-util:softhsm2")
 fi
 missing=()
 for want in "${wants[@]}"; do
@@ -172,6 +172,24 @@ if [ "$scope" = all ]; then
     if ! "$tools/bin/pip" install --quiet --disable-pip-version-check --no-deps -r "$pins"; then
       rm -rf "$tools"
       fail "schemathesis could not be installed; is there a way to a Python package index (pip)?"
+    fi
+  fi
+fi
+
+# --- an OpenID provider, which judges how people come in by their organisation ----
+# Certified by the OpenID Foundation; in a folder of its own, under its version.
+if [ "$scope" = all ]; then
+  pins="$(dirname "$0")/oidc-provider"
+  version="$(sed -n 's/.*"oidc-provider": "\([0-9.]*\)".*/\1/p' "$pins/package.json")"
+  tools="${XDG_DATA_HOME:-$HOME/.local/share}/iryonet-tools/oidc-provider-$version"
+  if [ ! -d "$tools/node_modules" ]; then
+    say "installing oidc-provider $version into $tools"
+    rm -rf "$tools"
+    mkdir -p "$tools"
+    cp "$pins/package.json" "$pins/package-lock.json" "$tools/"
+    if ! (cd "$tools" && npm ci --silent --no-audit --no-fund --ignore-scripts); then
+      rm -rf "$tools"
+      fail "oidc-provider could not be installed; is there a way to an npm registry?"
     fi
   fi
 fi

@@ -82,6 +82,10 @@ pub const ROUTES: &[Route] = &[
     // Coming in, and the own account.
     post("/v1/login", Access::Anybody),
     post("/v1/login/code", Access::Anybody),
+    get("/v1/login/issuers", Access::Anybody),
+    post("/v1/login/issuer", Access::Anybody),
+    get("/v1/login/issuer/return", Access::Anybody),
+    post("/v1/login/issuer/confirm", Access::Anybody),
     post("/v1/logout", Access::Beginner),
     get("/v1/me", Access::Beginner),
     post("/v1/me/totp", Access::Beginner),

@@ -179,6 +179,72 @@ pub struct PeopleConfig {
     /// After so many seconds a session ends, used or not.
     #[serde(default = "working_day_s")]
     pub absolute_s: u64,
+    /// Organisations by which people come in too (OpenID Connect).
+    #[serde(default)]
+    pub issuers: Vec<IssuerConfig>,
+}
+
+/// `[[people.issuers]]`: an organisation's issuer (OpenID Connect).
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct IssuerConfig {
+    /// A short word: `a` to `z`, `0` to `9`, `-`.
+    pub name: String,
+    /// As people know it.
+    pub title: String,
+    /// The issuer, exactly as it names itself; accounts are linked with this.
+    pub issuer: String,
+    /// The center's name there.
+    pub client_id: String,
+    /// The file with the center's secret there; none: only PKCE holds.
+    #[serde(default)]
+    pub client_secret_file: Option<PathBuf>,
+    /// Roots (PEM) to one of which the issuer's certificates lead.
+    pub trust: PathBuf,
+    /// Classes of authentication that are asked for, one of which must have been
+    /// kept to. This or `amr` is how a second factor is known to have been shown.
+    #[serde(default)]
+    pub acr: Vec<String>,
+    /// Methods (RFC 8176) one of which must have been used, as `otp`, `hwk`, `mfa`.
+    #[serde(default)]
+    pub amr: Vec<String>,
+    /// How long ago the person may have shown there who they are, in seconds.
+    #[serde(default = "hour_s")]
+    pub max_age_s: u64,
+}
+
+impl IssuerConfig {
+    /// What of it cannot be worked with.
+    fn fault(&self) -> Option<String> {
+        let is_word = !self.name.is_empty()
+            && self.name.len() <= 32
+            && self
+                .name
+                .bytes()
+                .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-');
+        if !is_word {
+            return Some("name must be 1 to 32 of a-z, 0-9 and -".to_owned());
+        }
+        if !iryonet_people::issuer::metadata::is_secure(&self.issuer) || self.issuer.contains('?') {
+            return Some(format!(
+                "issuer is {:?}; it must begin with https:// and have neither ? nor #",
+                self.issuer
+            ));
+        }
+        if self.acr.is_empty() && self.amr.is_empty() {
+            return Some(
+                "neither acr nor amr is set: nothing would say that a second factor was shown; name what this issuer says of one"
+                    .to_owned(),
+            );
+        }
+        if !(60..=86_400).contains(&self.max_age_s) {
+            return Some(format!(
+                "max_age_s is {}; it must be 60 to 86400 (a day)",
+                self.max_age_s
+            ));
+        }
+        None
+    }
 }
 
 impl Default for PeopleConfig {
@@ -187,6 +253,7 @@ impl Default for PeopleConfig {
             origin: None,
             idle_s: quarter_hour_s(),
             absolute_s: working_day_s(),
+            issuers: Vec::new(),
         }
     }
 }
@@ -197,6 +264,10 @@ fn quarter_hour_s() -> u64 {
 
 fn working_day_s() -> u64 {
     10 * 60 * 60
+}
+
+fn hour_s() -> u64 {
+    60 * 60
 }
 
 fn day_s() -> u64 {
@@ -252,7 +323,20 @@ pub enum ConfigError {
         /// What would be right.
         wanted: &'static str,
     },
+    /// An organisation's issuer that people could not come in by, or not safely.
+    #[error("the settings {}: [[people.issuers]] {name:?}: {why}", path.display())]
+    Issuer {
+        /// The file.
+        path: PathBuf,
+        /// Which.
+        name: String,
+        /// What is wrong with it.
+        why: String,
+    },
 }
+
+/// Most issuers of one center.
+const ISSUERS_MAX: usize = 8;
 
 impl Config {
     /// Reads and checks a file.
@@ -292,6 +376,11 @@ impl Config {
             }
             for place in &mut config.older_issuing_dirs {
                 *place = folder.join(&*place);
+            }
+            for issuer in &mut config.people.issuers {
+                issuer.trust = folder.join(&issuer.trust);
+                let secret = &mut issuer.client_secret_file;
+                *secret = secret.take().map(|place| folder.join(place));
             }
             if let Database::Postgres(postgres) = &mut config.database {
                 for place in [&mut postgres.trust, &mut postgres.password_file] {
@@ -400,7 +489,32 @@ impl Config {
             u64::from(self.notice_days),
             (1..=90).contains(&self.notice_days),
             "1 to 90",
-        )
+        )?;
+        self.check_issuers(path)
+    }
+
+    fn check_issuers(&self, path: &Path) -> Result<(), ConfigError> {
+        let issuers = &self.people.issuers;
+        for (index, issuer) in issuers.iter().enumerate() {
+            let earlier = issuers.get(..index).unwrap_or_default();
+            let fault = if self.people.origin.is_none() {
+                Some("people.origin is not set: nobody could be sent back".to_owned())
+            } else if index >= ISSUERS_MAX {
+                Some(format!("there are more than {ISSUERS_MAX} issuers"))
+            } else if earlier.iter().any(|other| other.name == issuer.name) {
+                Some("another one has this name".to_owned())
+            } else {
+                issuer.fault()
+            };
+            if let Some(why) = fault {
+                return Err(ConfigError::Issuer {
+                    path: path.to_owned(),
+                    name: issuer.name.clone(),
+                    why,
+                });
+            }
+        }
+        Ok(())
     }
 
     /// How strict the daily re-check is.
@@ -553,6 +667,45 @@ device_listen = "[::1]:8444"
         ] {
             let error = place(text).unwrap_err().to_string();
             assert!(error.contains(says) && !error.contains("geheim"), "{error}");
+        }
+    }
+
+    #[test]
+    fn an_issuer_that_says_nothing_of_a_second_factor_is_not_taken() {
+        let parse = |origin: &str, issuer: &str| {
+            let text = format!("{GOOD}[people]\n{origin}\n[[people.issuers]]\n{issuer}\n");
+            Config::parse(&text, Path::new("/etc/iryonet/center.toml"))
+        };
+        let origin = "origin = \"https://center.example:8445\"";
+        let good = "name = \"jma\"\ntitle = \"日本医師会\"\nissuer = \"https://login.example.jp\"\nclient_id = \"iryonet\"\ntrust = \"issuer.pem\"\nclient_secret_file = \"issuer.secret\"\namr = [\"otp\"]";
+        let config = parse(origin, good).unwrap();
+        let [issuer] = config.people.issuers.as_slice() else {
+            panic!("{:?}", config.people);
+        };
+        assert_eq!(issuer.trust, Path::new("/etc/iryonet/issuer.pem"));
+        assert_eq!(
+            issuer.client_secret_file.as_deref(),
+            Some(Path::new("/etc/iryonet/issuer.secret"))
+        );
+        assert_eq!(issuer.max_age_s, 3_600);
+        for (origin, issuer, says) in [
+            ("", good.to_owned(), "origin"),
+            (origin, good.replace("amr = [\"otp\"]", ""), "second factor"),
+            (
+                origin,
+                good.replace("https://login", "http://login"),
+                "https://",
+            ),
+            (origin, good.replace("\"jma\"", "\"J M A\""), "a-z"),
+            (origin, format!("{good}\nmax_age_s = 5"), "86400"),
+            (
+                origin,
+                format!("{good}\n[[people.issuers]]\n{good}"),
+                "another",
+            ),
+        ] {
+            let error = parse(origin, &issuer).unwrap_err().to_string();
+            assert!(error.contains(says), "{error}");
         }
     }
 

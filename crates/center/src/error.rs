@@ -65,7 +65,7 @@ pub enum CenterError {
     #[error(transparent)]
     Actor(#[from] iryonet_domain::actor::ActorError),
     /// The root certificate could not be read.
-    #[error("the root certificate {} could not be read", path.display())]
+    #[error("the certificate {} could not be read", path.display())]
     Root {
         /// The file.
         path: PathBuf,

@@ -12,7 +12,7 @@ use crate::init;
 use crate::issuance::{GUESSES_OF_ALL, GUESSES_OF_PEER};
 use crate::load;
 use crate::people::gate::StaffPeer;
-use crate::people::{People, PeopleClock};
+use crate::people::{Issuers, People, PeopleClock};
 use crate::state::{Center, Policy, SNAPSHOTS_MAX, Turns, lock};
 use crate::tasks;
 use crate::writer::Writer;
@@ -183,7 +183,12 @@ pub async fn start_at(
         policy: RwLock::new(prepared.policy),
         signer: prepared.signer,
         authorities: prepared.authorities,
-        people: People::new(&config, prepared.vault, PeopleClock(people_clock)),
+        people: People::new(
+            &config,
+            prepared.vault,
+            prepared.issuers,
+            PeopleClock(people_clock),
+        ),
         sessions: crate::device::sessions::Sessions::default(),
         revoked: Notify::new(),
         lists: watch::Sender::new(Arc::new(prepared.lists)),
@@ -302,6 +307,7 @@ struct Prepared {
     lists: tasks::crl::Lists,
     taken_back: BTreeMap<Serial, Revoked>,
     vault: iryonet_people::Vault,
+    issuers: Issuers,
 }
 
 /// All of the start that may wait for a disk.
@@ -312,6 +318,7 @@ fn prepare(
     let authorities = Authorities::load(config)?;
     let signer = init::policy_signer(config)?;
     let vault = crate::people::ensure_key(config)?;
+    let issuers = Issuers::load(config)?;
     let identity = certificate::ensure(config, authorities.current(), clock::now())?;
     let model = load::model(config, store)?;
     let log = FeedLog::new(model.revision(), FeedLimits::default());
@@ -335,6 +342,7 @@ fn prepare(
                 .map(|revoked| (revoked.serial, revoked))
                 .collect(),
             vault,
+            issuers,
         },
         identity,
     ))

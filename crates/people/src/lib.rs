@@ -14,6 +14,7 @@
 pub mod code;
 pub mod credentials;
 pub mod guard;
+pub mod issuer;
 pub mod password;
 pub mod session;
 pub mod token;

@@ -4,7 +4,7 @@ use crate::error::StoreError;
 use crate::postgres::{PostgresSettings, PostgresStore, SettingsError};
 use crate::sqlite::SqliteStore;
 use crate::store::Store;
-use iryonet_tls::{Clock, DatabaseConnector, Profile, TrustRoots};
+use iryonet_tls::{Clock, NamedConnector, Profile, TrustRoots};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -135,10 +135,10 @@ fn read(what: &'static str, path: &Path) -> Result<Vec<u8>, PlaceError> {
     Ok(bytes)
 }
 
-fn connector(path: &Path) -> Result<DatabaseConnector, PlaceError> {
+fn connector(path: &Path) -> Result<NamedConnector, PlaceError> {
     let pem = read("the file of the database server's roots", path)?;
     TrustRoots::from_pem(&pem)
-        .and_then(|roots| DatabaseConnector::new(Profile::default(), &roots, Clock::system()))
+        .and_then(|roots| NamedConnector::new(Profile::default(), &roots, Clock::system()))
         .map_err(|source| PlaceError::Roots {
             path: path.to_owned(),
             source,

@@ -19,9 +19,10 @@
 
 pub mod client;
 pub mod clock;
-pub mod database;
+
 pub mod error;
 pub mod identity;
+pub mod named;
 pub mod profile;
 pub mod proof;
 pub mod server;
@@ -31,9 +32,9 @@ mod verifier;
 
 pub use client::{Connector, Expect, client_config, enrolment_client_config};
 pub use clock::Clock;
-pub use database::DatabaseConnector;
 pub use error::{ConfigError, HandshakeError, Reason, Refusal};
 pub use identity::{LocalIdentity, TrustRoots};
+pub use named::NamedConnector;
 pub use profile::Profile;
 pub use proof::PeerProof;
 pub use server::{

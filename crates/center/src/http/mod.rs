@@ -2,6 +2,7 @@
 //! checked input, connection serving, rates. It must not know a resource.
 
 pub(crate) mod actor;
+pub(crate) mod fetch;
 pub(crate) mod idempotency;
 pub(crate) mod input;
 pub(crate) mod problem;

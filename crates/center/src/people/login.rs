@@ -80,12 +80,12 @@ pub(crate) struct CodeLogin {
     carrier: Carrier,
 }
 
-fn cookie() -> Carrier {
+pub(super) fn cookie() -> Carrier {
     Carrier::Cookie
 }
 
 /// A request to come in that is within its place's rate.
-pub(crate) struct Knock(SocketAddr);
+pub(crate) struct Knock(pub(super) SocketAddr);
 
 impl FromRequestParts<Arc<Center>> for Knock {
     type Rejection = Problem;
@@ -418,17 +418,17 @@ impl Begun {
 }
 
 /// A login that is right, as far as what was shown goes.
-struct Wish<'a> {
-    name: &'a AccountName,
-    role: Role,
-    method: LoginMethod,
-    carrier: Carrier,
-    from: SocketAddr,
-    enrolling: bool,
+pub(super) struct Wish<'a> {
+    pub(super) name: &'a AccountName,
+    pub(super) role: Role,
+    pub(super) method: LoginMethod,
+    pub(super) carrier: Carrier,
+    pub(super) from: SocketAddr,
+    pub(super) enrolling: bool,
 }
 
 /// Records the login and writes its session, unless the registry says no.
-fn log_in(
+pub(super) fn log_in(
     center: &Center,
     transaction: &mut dyn Transaction,
     wish: &Wish<'_>,
@@ -482,7 +482,7 @@ pub(super) fn actor(name: &AccountName, role: Role) -> Result<Actor, StoreError>
 
 /// The role that was asked for, or the only one. Whether it is held, the
 /// registry says.
-fn role_of(
+pub(super) fn role_of(
     transaction: &dyn Transaction,
     name: &AccountName,
     wished: Option<Role>,

@@ -9,12 +9,15 @@
 
 mod answer;
 pub(crate) mod gate;
+mod issuer_login;
+mod issuers;
 mod key;
 mod login;
 mod me;
 mod sessions;
 mod state;
 
+pub(crate) use issuers::Issuers;
 pub(crate) use key::ensure as ensure_key;
 pub(crate) use sessions::forget;
 pub(crate) use state::{CredentialsOf, People, PeopleClock};
@@ -29,6 +32,10 @@ pub(crate) fn routes() -> OpenApiRouter<Arc<Center>> {
     OpenApiRouter::default()
         .routes(routes!(login::password))
         .routes(routes!(login::code))
+        .routes(routes!(issuer_login::issuers))
+        .routes(routes!(issuer_login::begin))
+        .routes(routes!(issuer_login::come_back))
+        .routes(routes!(issuer_login::confirm))
         .routes(routes!(me::log_out))
         .routes(routes!(me::me))
         .routes(routes!(me::begin_totp))

@@ -1,6 +1,7 @@
 //! What the people's side of a running center shares: the vault, what holds off
 //! guesses, how long sessions live, and a clock that does not go back.
 
+use super::issuers::Issuers;
 use crate::config::Config;
 use crate::http::problem::Problem;
 use crate::http::rate::Rates;
@@ -34,6 +35,7 @@ pub(crate) struct People {
     pub(crate) guard: Mutex<Guard>,
     pub(crate) logins: Mutex<Rates>,
     pub(crate) lock_outs: Mutex<Rates>,
+    pub(crate) issuers: Issuers,
     clock: PeopleClock,
     latest_ms: AtomicU64,
     /// Hashing takes memory and time: one for those who come from where they
@@ -44,7 +46,7 @@ pub(crate) struct People {
 }
 
 impl People {
-    pub(crate) fn new(config: &Config, vault: Vault, clock: PeopleClock) -> Self {
+    pub(crate) fn new(config: &Config, vault: Vault, issuers: Issuers, clock: PeopleClock) -> Self {
         Self {
             vault,
             limits: SessionLimits {
@@ -55,6 +57,7 @@ impl People {
             guard: Mutex::new(Guard::default()),
             logins: Mutex::new(Rates::new(LOGINS_OF_PLACE.0, LOGINS_OF_PLACE.1)),
             lock_outs: Mutex::new(Rates::new(LOCK_OUTS_RECORDED.0, LOCK_OUTS_RECORDED.1)),
+            issuers,
             clock,
             latest_ms: AtomicU64::new(0),
             familiars: Semaphore::new(1),

@@ -106,6 +106,11 @@ fn example(facts: &Facts, method: &str, path: &str) -> Option<(String, Value)> {
         ("GET", "/v1/accounts/{account}") => (at("/v1/accounts/nobody"), Value::Null),
         // Tested by themselves; here: that they ask for no session, or for any.
         ("POST", "/v1/login" | "/v1/login/code") => (at(path), nothing()),
+        ("POST", "/v1/login/issuer" | "/v1/login/issuer/confirm") => (at(path), nothing()),
+        ("GET", "/v1/login/issuers") => (at(path), Value::Null),
+        ("GET", "/v1/login/issuer/return") => {
+            (at("/v1/login/issuer/return?state=b.x&code=x"), Value::Null)
+        }
         ("POST", "/v1/logout") => (at(path), json!({"surplus": true})),
         ("POST", "/v1/me/password") => (at(path), nothing()),
         ("POST", "/v1/me/totp" | "/v1/me/recovery-codes") => (at(path), json!({"surplus": true})),

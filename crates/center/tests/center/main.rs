@@ -19,6 +19,7 @@ mod enrolment;
 mod est;
 mod feed;
 mod idempotency;
+mod issuer;
 mod life;
 mod openapi;
 mod people;

@@ -596,6 +596,10 @@ async fn every_operation_answers_as_described() {
     ]
     .into();
     for (template, operations) in judge.description["paths"].as_object().unwrap() {
+        // Who comes in by an organisation's issuer has tests with a real one.
+        if template.starts_with("/v1/login/issuer") {
+            continue;
+        }
         for method in operations.as_object().unwrap_or(&Map::new()).keys() {
             let seen = judge
                 .seen

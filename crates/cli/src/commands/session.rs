@@ -27,7 +27,11 @@ pub(crate) struct LoginArguments {
     #[arg(long, env = "IRYONET_ROOT", value_name = "FILE")]
     root: PathBuf,
     /// The account's name.
-    account: String,
+    #[arg(required_unless_present = "issuer")]
+    account: Option<String>,
+    /// Come in by this organisation's issuer (組織のログイン), as the center names it.
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["account", "code", "recovery"])]
+    issuer: Option<String>,
     /// In which role, where the account has several.
     #[arg(long)]
     role: Option<String>,
@@ -133,7 +137,10 @@ pub(crate) fn login(arguments: LoginArguments) -> anyhow::Result<ExitCode> {
     let stranger = StaffClient::new(&arguments.center, roots, None)?;
     let runtime = commands::runtime()?;
     let mut asker = Asker::new();
-    let mut wish = json!({"account": arguments.account, "carrier": "bearer"});
+    let mut wish = match &arguments.account {
+        Some(account) => json!({"account": account, "carrier": "bearer"}),
+        None => json!({"issuer": arguments.issuer, "carrier": "bearer"}),
+    };
     let mut fill = |name: &str, value: String| {
         if let Some(fields) = wish.as_object_mut() {
             fields.insert(name.to_owned(), value.into());
@@ -141,6 +148,26 @@ pub(crate) fn login(arguments: LoginArguments) -> anyhow::Result<ExitCode> {
     };
     if let Some(role) = arguments.role {
         fill("role", role);
+    }
+    if arguments.issuer.is_some() {
+        let begun = runtime.block_on(stranger.request("POST", "/v1/login/issuer", Some(&wish)))?;
+        let text = |key: &str| begun.get(key).and_then(Value::as_str).unwrap_or_default();
+        output::note(&format!(
+            "open this in a browser, and log in (ブラウザーで開いてログインしてください):\n  {}",
+            text("url")
+        ));
+        let shown = asker.plain("the text that the page shows (画面に表示された文字列): ")?;
+        let body = json!({"flow": text("flow"), "answer": shown});
+        let path = "/v1/login/issuer/confirm";
+        let mut answer = runtime.block_on(stranger.request("POST", path, Some(&body)))?;
+        let session = Session {
+            center: arguments.center,
+            root,
+            token: take_token(&mut answer)?,
+        };
+        session.save()?;
+        output::show(&answer, arguments.json);
+        return Ok(ExitCode::SUCCESS);
     }
     let path = if arguments.code {
         fill("code", asker.plain("login code (初回ログインコード): ")?);

@@ -16,7 +16,7 @@ const SILENCE_MAX: Duration = Duration::from_secs(30);
 #[derive(Clone)]
 pub struct PostgresSettings {
     config: Config,
-    tls: Option<iryonet_tls::DatabaseConnector>,
+    tls: Option<iryonet_tls::NamedConnector>,
 }
 
 /// Why the settings cannot be taken.
@@ -58,7 +58,7 @@ impl PostgresSettings {
     /// When it cannot be read, or would go over a network in the clear.
     pub fn parse(
         text: &str,
-        tls: Option<iryonet_tls::DatabaseConnector>,
+        tls: Option<iryonet_tls::NamedConnector>,
     ) -> Result<Self, SettingsError> {
         // The library's error may repeat what it could not read, a password too.
         let mut config = Config::from_str(text).map_err(|error| {

@@ -1,13 +1,13 @@
 //! TLS for the client library, out of `iryonet-tls`.
 
-use iryonet_tls::{DatabaseConnector, HandshakeError, TlsStream};
+use iryonet_tls::{HandshakeError, NamedConnector, TlsStream};
 use postgres::Socket;
 use postgres::tls::{ChannelBinding, MakeTlsConnect, TlsConnect};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-pub(super) struct MakeTls(pub(super) DatabaseConnector);
+pub(super) struct MakeTls(pub(super) NamedConnector);
 
 impl MakeTlsConnect<Socket> for MakeTls {
     type Stream = Encrypted;
@@ -23,7 +23,7 @@ impl MakeTlsConnect<Socket> for MakeTls {
 }
 
 pub(super) struct Tls {
-    connector: DatabaseConnector,
+    connector: NamedConnector,
     host: String,
 }
 

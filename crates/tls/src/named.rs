@@ -1,5 +1,6 @@
-//! TLS to a database server, which is no member of the network: its
-//! certificate names a host, and its roots stand in a file of their own.
+//! TLS to a server that is no member of the network (a database, an
+//! organisation's issuer): its certificate names a host, and its roots stand in
+//! a file of their own.
 
 use crate::clock::Clock;
 use crate::error::{ConfigError, HandshakeError};
@@ -16,12 +17,12 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_rustls::TlsConnector;
 use x509_parser::oid_registry as oid;
 
-/// The client's end of TLS towards a database server. No certificate of ours is
-/// shown: who we are, the database's own log-in proves.
+/// The client's end of TLS towards such a server. No certificate of ours is
+/// shown: who we are, a log-in of its own proves.
 #[derive(Clone)]
-pub struct DatabaseConnector(TlsConnector);
+pub struct NamedConnector(TlsConnector);
 
-impl DatabaseConnector {
+impl NamedConnector {
     /// Sets it up with the roots of the server's certificate.
     ///
     /// # Errors
@@ -65,9 +66,9 @@ impl DatabaseConnector {
     }
 }
 
-impl std::fmt::Debug for DatabaseConnector {
+impl std::fmt::Debug for NamedConnector {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("DatabaseConnector")
+        f.write_str("NamedConnector")
     }
 }
 
