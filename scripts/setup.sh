@@ -25,7 +25,7 @@ wants=(
   "nginx:nginx-light" "curl:curl" "openssl:openssl" "iperf3:iperf3"
 )
 if [ "$scope" = all ]; then
-  wants+=("node:nodejs" "npm:npm" "sslscan:sslscan" "testssl:testssl.sh" "gnutls-serv:gnutls-bin" "softhsm2-util:softhsm2")
+  wants+=("node:nodejs" "npm:npm" "knotd:knot" "sslscan:sslscan" "testssl:testssl.sh" "gnutls-serv:gnutls-bin" "softhsm2-util:softhsm2")
 fi
 missing=()
 for want in "${wants[@]}"; do
@@ -95,6 +95,7 @@ if [ "${#missing[@]}" -gt 0 ]; then
   if [ "${#install[@]}" -gt 0 ]; then
     had_nginx=; command -v nginx >/dev/null && had_nginx=yes
     had_postgres=; has_postgres && had_postgres=yes
+    had_knot=; command -v knotd >/dev/null && had_knot=yes
     say "installing: ${install[*]}"
     root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${install[@]}" >/dev/null
     # The pilot starts servers of its own, in its own namespaces. The one that
@@ -102,6 +103,13 @@ if [ "${#missing[@]}" -gt 0 ]; then
     if [ -z "$had_nginx" ] && command -v nginx >/dev/null && [ -d /run/systemd/system ]; then
       say "stopping and disabling the nginx service that the package started"
       root systemctl disable --now nginx >/dev/null 2>&1 || true
+    fi
+    if [ -z "$had_knot" ] && command -v knotd >/dev/null; then
+      say "stopping and disabling the knot service that the package started"
+      root service knot stop >/dev/null 2>&1 || true
+      if [ -d /run/systemd/system ]; then
+        root systemctl disable knot >/dev/null 2>&1 || true
+      fi
     fi
     if [ -z "$had_postgres" ] && has_postgres; then
       say "stopping and disabling the postgresql service that the package started"

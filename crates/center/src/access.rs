@@ -254,6 +254,10 @@ pub const ROUTES: &[Route] = &[
         Access::Act(&[Act::RecordCaseEvidence]),
     ),
     post(
+        "/v1/cases/{case}/checks",
+        Access::Prepare(&[Act::JudgeItems, Act::RecordOpeningTest]),
+    ),
+    post(
         "/v1/documents",
         Access::Prepare(&[Act::ReceiveApplication, Act::ResubmitApplication]),
     ),

@@ -68,6 +68,10 @@ pub struct Config {
     /// How people's sessions live.
     #[serde(default)]
     pub people: PeopleConfig,
+    /// What the center looks at by itself for the cases under way; without it,
+    /// nothing.
+    #[serde(default)]
+    pub checks: Option<ChecksConfig>,
     /// How long a gateway may go on without the center, in seconds.
     #[serde(default = "day_s")]
     pub snapshot_validity_s: u64,
@@ -162,6 +166,31 @@ fn one() -> u16 {
 
 fn ocsp_validity_s() -> u64 {
     300
+}
+
+/// `[checks]`: how the center looks at services and names for the cases under way.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ChecksConfig {
+    /// The network's resolver, which is asked over TCP; without it, names are
+    /// looked up by nobody.
+    #[serde(default)]
+    pub resolver: Option<SocketAddr>,
+    /// The profile that services are held against: guideline-4.3 or guideline-6.0.
+    #[serde(default, deserialize_with = "tls_profile")]
+    pub profile: iryonet_tlscheck::Profile,
+    /// Roots (PEM) to which the services' certificates must lead; without it, that
+    /// is not looked at.
+    #[serde(default)]
+    pub trust: Option<PathBuf>,
+}
+
+fn tls_profile<'de, D: serde::Deserializer<'de>>(
+    reader: D,
+) -> Result<iryonet_tlscheck::Profile, D::Error> {
+    String::deserialize(reader)?
+        .parse()
+        .map_err(serde::de::Error::custom)
 }
 
 /// `[people]`: how people's sessions live.
@@ -376,6 +405,9 @@ impl Config {
             }
             for place in &mut config.older_issuing_dirs {
                 *place = folder.join(&*place);
+            }
+            if let Some(checks) = &mut config.checks {
+                checks.trust = checks.trust.take().map(|place| folder.join(place));
             }
             for issuer in &mut config.people.issuers {
                 issuer.trust = folder.join(&issuer.trust);

@@ -73,6 +73,9 @@ pub enum CenterError {
         #[source]
         source: std::io::Error,
     },
+    /// The roots of services that are checked.
+    #[error("the roots of [checks] trust cannot be used")]
+    CheckRoots(#[source] iryonet_tlscheck::IdentityError),
     /// A listener.
     #[error("{setting} = {address} cannot be listened on")]
     Listen {

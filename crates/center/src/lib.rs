@@ -24,6 +24,7 @@ pub mod access;
 mod api;
 mod authorities;
 mod certificate;
+mod checks;
 pub mod client;
 mod clock;
 pub mod config;

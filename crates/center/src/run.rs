@@ -3,6 +3,7 @@
 use crate::api;
 use crate::authorities::Authorities;
 use crate::certificate::{self, PROFILE};
+use crate::checks::Checks;
 use crate::clock;
 use crate::config::Config;
 use crate::error::CenterError;
@@ -190,6 +191,7 @@ pub async fn start_at(
             PeopleClock(people_clock),
         ),
         sessions: crate::device::sessions::Sessions::default(),
+        checks: prepared.checks,
         revoked: Notify::new(),
         lists: watch::Sender::new(Arc::new(prepared.lists)),
         taken_back: RwLock::new(prepared.taken_back),
@@ -213,6 +215,10 @@ pub async fn start_at(
     ));
     background.spawn(tasks::crl::run(Arc::clone(&center), end_background.clone()));
     background.spawn(tasks::due::run(Arc::clone(&center), end_background.clone()));
+    background.spawn(crate::checks::run(
+        Arc::clone(&center),
+        end_background.clone(),
+    ));
     if center.config.daily_recheck {
         background.spawn(tasks::recheck::run(
             Arc::clone(&center),
@@ -308,6 +314,7 @@ struct Prepared {
     taken_back: BTreeMap<Serial, Revoked>,
     vault: iryonet_people::Vault,
     issuers: Issuers,
+    checks: Checks,
 }
 
 /// All of the start that may wait for a disk.
@@ -319,6 +326,7 @@ fn prepare(
     let signer = init::policy_signer(config)?;
     let vault = crate::people::ensure_key(config)?;
     let issuers = Issuers::load(config)?;
+    let checks = Checks::load(config)?;
     let identity = certificate::ensure(config, authorities.current(), clock::now())?;
     let model = load::model(config, store)?;
     let log = FeedLog::new(model.revision(), FeedLimits::default());
@@ -343,6 +351,7 @@ fn prepare(
                 .collect(),
             vault,
             issuers,
+            checks,
         },
         identity,
     ))

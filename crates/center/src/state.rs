@@ -2,6 +2,7 @@
 //! asking and acting. It must not know HTTP beyond its problems.
 
 use crate::authorities::Authorities;
+use crate::checks::Checks;
 use crate::config::Config;
 use crate::device::sessions::Sessions;
 use crate::http::idempotency::{self, Once};
@@ -56,6 +57,7 @@ pub(crate) struct Center {
     pub(crate) authorities: Authorities,
     pub(crate) people: People,
     pub(crate) sessions: Sessions,
+    pub(crate) checks: Checks,
     /// A certificate was revoked: make a new list.
     pub(crate) revoked: Notify,
     pub(crate) lists: watch::Sender<Arc<Lists>>,

@@ -153,7 +153,7 @@ pub(crate) fn routes() -> OpenApiRouter<Arc<Center>> {
 
 /// The life of a connection.
 fn case_routes() -> OpenApiRouter<Arc<Center>> {
-    use cases::{acts, list, receive, show};
+    use cases::{acts, checks, list, receive, show};
     OpenApiRouter::default()
         .routes(routes!(list::list, receive::receive))
         .routes(routes!(show::show))
@@ -172,6 +172,7 @@ fn case_routes() -> OpenApiRouter<Arc<Center>> {
         .routes(routes!(acts::carry_out))
         .routes(routes!(acts::lapse))
         .routes(routes!(acts::evidence))
+        .routes(routes!(checks::ask))
         .routes(routes!(documents::hand_in))
         .routes(routes!(documents::show))
         .routes(routes!(rules::list, rules::publish))

@@ -65,6 +65,7 @@ fn example(facts: &Facts, method: &str, path: &str) -> Option<(String, Value)> {
             path.replace("{case}", "999"),
             json!({"version": 1, "missing": ["x"]}),
         ),
+        ("POST", "/v1/cases/{case}/checks") => (at("/v1/cases/999/checks"), nothing()),
         ("POST", "/v1/cases/{case}/judge" | "/v1/cases/{case}/test") => (
             path.replace("{case}", "999"),
             json!({"version": 1, "judgements": []}),

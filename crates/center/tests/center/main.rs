@@ -13,6 +13,7 @@ mod access;
 mod acts;
 mod admissions;
 mod cases;
+mod checks;
 mod clockwork;
 mod described_life;
 mod enrolment;

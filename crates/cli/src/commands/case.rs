@@ -117,6 +117,11 @@ enum Case {
         #[arg(long, default_value = "guideline-4.3")]
         profile: iryonet_tlscheck::Profile,
     },
+    /// 自動検査: have the center look again at services and names of the case.
+    Checks {
+        /// Case number.
+        case: u64,
+    },
     /// 開通: open the connection; all items passed.
     Open(Seen),
     /// Carry out an approved case whose day has come. The center does this by itself.
@@ -411,6 +416,7 @@ pub(crate) fn case(arguments: CaseArguments) -> anyhow::Result<ExitCode> {
                     "profile": profile.as_str(), "failed": failed}),
             )
         }
+        Case::Checks { case } => center.act(&format!("/v1/cases/{case}/checks"), nothing()),
         Case::Open(seen) => step(&seen, "open", nothing()),
         Case::CarryOut { case } => center.act(&format!("/v1/cases/{case}/carry-out"), nothing()),
         Case::Lapse { case } => center.act(&format!("/v1/cases/{case}/lapse"), nothing()),

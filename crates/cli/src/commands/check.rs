@@ -173,18 +173,7 @@ pub(crate) fn failed_rules(server: &str, profile: Profile) -> anyhow::Result<Vec
         let target = target(&arguments).await?;
         anyhow::Ok(check_server(&target, &settings).await?)
     })?;
-    let evidence = evidence(&report, profile);
-    let mut failed: Vec<String> = evidence
-        .findings
-        .iter()
-        .filter(|finding| matches!(finding.outcome, Outcome::Fail | Outcome::CouldNotTell))
-        .map(|finding| finding.rule.to_string())
-        .collect();
-    // Nothing was found wrong, and nothing right either.
-    if failed.is_empty() && evidence.verdict != Verdict::Pass {
-        failed.push("nothing-told".to_owned());
-    }
-    Ok(failed)
+    Ok(evidence(&report, profile).failed_rules())
 }
 
 fn tls_client(arguments: &TlsClientArguments) -> anyhow::Result<ExitCode> {

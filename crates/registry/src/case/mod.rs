@@ -23,6 +23,7 @@ mod judgement;
 mod next;
 pub(crate) mod open;
 pub mod people;
+mod probe;
 pub(crate) mod receive;
 mod refusal;
 
@@ -35,6 +36,7 @@ pub use event::CaseEvent;
 pub use examine::{Item, items};
 pub use judgement::{Judged, Judgement, RecordedEvidence, Verdict};
 pub use next::next_steps;
+pub use probe::{Probe, probes};
 pub use refusal::CaseRefusal;
 
 pub(crate) use apply::apply;

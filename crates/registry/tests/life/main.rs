@@ -15,6 +15,7 @@ mod bad_input;
 mod changes;
 mod four_eyes;
 mod list;
+mod probes;
 mod properties;
 mod recheck;
 mod rules;

@@ -139,6 +139,22 @@ impl Evidence {
         self.verdict == Verdict::Pass
     }
 
+    /// The rules that were not shown to be met, by name; none where it passes.
+    #[must_use]
+    pub fn failed_rules(&self) -> Vec<String> {
+        let mut failed: Vec<String> = self
+            .findings
+            .iter()
+            .filter(|finding| matches!(finding.outcome, Outcome::Fail | Outcome::CouldNotTell))
+            .map(|finding| finding.rule.to_string())
+            .collect();
+        // Nothing was found wrong, and nothing right either.
+        if failed.is_empty() && !self.passed() {
+            failed.push("nothing-told".to_owned());
+        }
+        failed
+    }
+
     /// What one rule said.
     #[must_use]
     pub fn finding(&self, rule: &str) -> Option<&Finding> {

@@ -291,7 +291,9 @@ pub(crate) async fn begin(
     Body(wish): Body<Seen>,
 ) -> Result<Json<CaseActed>, Problem> {
     let command = Command::BeginExamination(seen(case, wish.version));
-    act(&center, actor, command).await.map(Json)
+    let acted = act(&center, actor, command).await?;
+    center.checks.wake();
+    Ok(Json(acted))
 }
 
 /// 判定: of items of the examination. An item may be judged anew until it is concluded.
@@ -380,7 +382,9 @@ pub(crate) async fn approve(
         version: wish.version,
         home: home(wish.gateway, wish.block)?,
     });
-    act(&center, actor, command).await.map(Json)
+    let acted = act(&center, actor, command).await?;
+    center.checks.wake();
+    Ok(Json(acted))
 }
 
 /// 不承認, by a second person.

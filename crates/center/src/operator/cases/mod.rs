@@ -6,6 +6,7 @@
 //! that one, and is told when somebody else was there in between.
 
 pub(crate) mod acts;
+pub(crate) mod checks;
 pub(crate) mod list;
 pub(crate) mod receive;
 pub(crate) mod shapes;
