@@ -61,14 +61,7 @@ pub(crate) fn ensure(
         issuing,
         &Profile::Center {
             id: config.name.clone(),
-            names: ServerNames {
-                dns: vec![config.name.as_str().to_owned()],
-                addresses: addresses(
-                    [config.public_listen, config.device_listen]
-                        .into_iter()
-                        .chain(config.staff_listen),
-                ),
-            },
+            names: names(config),
         },
         &csr,
         Some(u64::from(config.certificate_days) * 86_400_000),
@@ -105,6 +98,16 @@ fn present(config: &Config, now: UnixMillis) -> Option<LocalIdentity> {
     if proof.identity != Identity::Center(config.name.clone()) {
         return None;
     }
+    // Browsers look for the host that they were led to.
+    if let Some(host) = people_host(config)
+        && !identity.names(host)
+    {
+        tracing::info!(
+            host,
+            "the listeners' certificate does not name the people's host; another one is made"
+        );
+        return None;
+    }
     let life_ms = u64::from(config.certificate_days) * 86_400_000;
     if proof.not_after.since_ms(now) < life_ms / 3 {
         return None;
@@ -112,6 +115,30 @@ fn present(config: &Config, now: UnixMillis) -> Option<LocalIdentity> {
     iryonet_tls::enrolment_server_config(PROFILE, &identity, Clock::system())
         .is_ok()
         .then_some(identity)
+}
+
+/// Under which names and addresses the listeners are found: its own, and the one
+/// that stands in people's browsers.
+fn names(config: &Config) -> ServerNames {
+    let mut dns = vec![config.name.as_str().to_owned()];
+    let mut addresses = addresses(
+        [config.public_listen, config.device_listen]
+            .into_iter()
+            .chain(config.staff_listen),
+    );
+    match people_host(config).map(|host| (host, host.parse())) {
+        Some((_, Ok(address))) if !addresses.contains(&address) => addresses.push(address),
+        Some((host, Err(_))) if dns.iter().all(|known| known != host) => {
+            dns.push(host.to_owned());
+        }
+        _ => {}
+    }
+    ServerNames { dns, addresses }
+}
+
+fn people_host(config: &Config) -> Option<&str> {
+    config.staff_listen?;
+    crate::config::host_of(config.people.origin.as_deref()?)
 }
 
 fn addresses(listeners: impl Iterator<Item = SocketAddr>) -> Vec<std::net::IpAddr> {

@@ -276,6 +276,17 @@ impl IssuerConfig {
     }
 }
 
+/// The host of an origin as browsers write it, as `center.example` of
+/// `https://center.example:8445`; an IPv6 address without its brackets.
+pub(crate) fn host_of(origin: &str) -> Option<&str> {
+    let rest = origin.strip_prefix("https://")?;
+    let host = match rest.strip_prefix('[') {
+        Some(rest) => rest.split(']').next(),
+        None => rest.split([':', '/']).next(),
+    };
+    host.filter(|host| !host.is_empty())
+}
+
 impl Default for PeopleConfig {
     fn default() -> Self {
         Self {
@@ -699,6 +710,20 @@ device_listen = "[::1]:8444"
         ] {
             let error = place(text).unwrap_err().to_string();
             assert!(error.contains(says) && !error.contains("geheim"), "{error}");
+        }
+    }
+
+    #[test]
+    fn the_host_is_what_stands_between_scheme_and_port() {
+        for (origin, host) in [
+            ("https://center.example:8445", Some("center.example")),
+            ("https://center.example", Some("center.example")),
+            ("https://192.0.2.1:8445", Some("192.0.2.1")),
+            ("https://[2001:db8::5]:8445", Some("2001:db8::5")),
+            ("http://center.example:8445", None),
+            ("https://:8445", None),
+        ] {
+            assert_eq!(host_of(origin), host, "{origin}");
         }
     }
 

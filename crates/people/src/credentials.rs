@@ -4,6 +4,7 @@
 
 use crate::code::{OneTimeCode, OneTimeCodeHash};
 use crate::guard::Place;
+use crate::passkey::{PER_ACCOUNT_MAX, Passkey};
 use crate::password::StoredPassword;
 use crate::totp::TotpSecret;
 use crate::vault::{Vault, VaultError};
@@ -28,6 +29,11 @@ pub struct Credentials {
     login_code: Option<LoginCode>,
     /// Latest last.
     places: Vec<Place>,
+    #[serde(default)]
+    passkeys: Vec<Passkey>,
+    /// By what authenticators know the account; drawn with the first passkey.
+    #[serde(default)]
+    handle: Vec<u8>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -236,6 +242,57 @@ impl Credentials {
                 Some(LoginMethod::PasswordAndRecoveryCode)
             }
         }
+    }
+
+    /// Its passkeys, oldest first.
+    #[must_use]
+    pub fn passkeys(&self) -> &[Passkey] {
+        &self.passkeys
+    }
+
+    /// The passkey that its authenticator calls so.
+    pub fn passkey_mut(&mut self, id: &str) -> Option<&mut Passkey> {
+        self.passkeys.iter_mut().find(|passkey| passkey.id == id)
+    }
+
+    /// One more; false, and nothing is changed, where there is no room or it is
+    /// there already.
+    pub fn add_passkey(&mut self, passkey: Passkey) -> bool {
+        let room = self.passkeys.len() < PER_ACCOUNT_MAX;
+        let fits = room && self.passkeys.iter().all(|known| known.id != passkey.id);
+        if fits {
+            self.passkeys.push(passkey);
+        }
+        fits
+    }
+
+    /// Takes one away; false, and nothing is changed, where it is not there or is
+    /// the last second factor.
+    pub fn remove_passkey(&mut self, id: &str) -> bool {
+        let Some(place) = self.passkeys.iter().position(|known| known.id == id) else {
+            return false;
+        };
+        if self.totp.is_none() && self.passkeys.len() == 1 {
+            return false;
+        }
+        self.passkeys.remove(place);
+        true
+    }
+
+    /// By what authenticators know the account; drawn where there is none. It is
+    /// no person's name (W3C Web Authentication, section 14.6.1).
+    pub fn handle<R: RngCore + CryptoRng>(&mut self, rng: &mut R) -> &[u8] {
+        if self.handle.is_empty() {
+            self.handle = vec![0; 32];
+            rng.fill_bytes(&mut self.handle);
+        }
+        &self.handle
+    }
+
+    /// Is it this account's?
+    #[must_use]
+    pub fn is_handle(&self, shown: &[u8]) -> bool {
+        !self.handle.is_empty() && self.handle == shown
     }
 
     /// Was it ever right from there?

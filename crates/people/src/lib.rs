@@ -15,6 +15,7 @@ pub mod code;
 pub mod credentials;
 pub mod guard;
 pub mod issuer;
+pub mod passkey;
 pub mod password;
 pub mod session;
 pub mod token;

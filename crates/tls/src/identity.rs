@@ -11,6 +11,7 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, TrustAnchor};
 use rustls::sign::CertifiedKey;
 use std::sync::Arc;
+use x509_parser::extensions::GeneralName;
 
 /// Most certificates in our own chain.
 const CHAIN_LIMIT: usize = 4;
@@ -63,6 +64,27 @@ impl LocalIdentity {
             ms(validity.not_before.timestamp()),
             ms(validity.not_after.timestamp()),
         ))
+    }
+
+    /// Does our certificate name this host or address?
+    #[must_use]
+    pub fn names(&self, host: &str) -> bool {
+        let Ok(parsed) = parse(self.leaf()) else {
+            return false;
+        };
+        let Ok(Some(names)) = parsed.subject_alternative_name() else {
+            return false;
+        };
+        let address: Option<std::net::IpAddr> = host.parse().ok();
+        let octets = address.map(|address| match address {
+            std::net::IpAddr::V4(address) => address.octets().to_vec(),
+            std::net::IpAddr::V6(address) => address.octets().to_vec(),
+        });
+        names.value.general_names.iter().any(|name| match name {
+            GeneralName::DNSName(name) => octets.is_none() && name.eq_ignore_ascii_case(host),
+            GeneralName::IPAddress(found) => octets.as_deref() == Some(*found),
+            _ => false,
+        })
     }
 
     fn leaf(&self) -> &[u8] {

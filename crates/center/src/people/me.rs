@@ -18,10 +18,12 @@ use axum::Json;
 use axum::extract::{Extension, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
+use iryonet_domain::AccountName;
+use iryonet_people::passkey::Ceremony;
 use iryonet_people::session::Carrier;
 use iryonet_people::{Credentials, OneTimeCode, Session, SessionToken, StoredPassword, password};
 use iryonet_registry::{Command, Credential};
-use iryonet_store::{Outcome, StoreError, Transaction};
+use iryonet_store::{Outcome, Space, StoreError, Transaction};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use utoipa::ToSchema;
@@ -80,7 +82,7 @@ pub(crate) struct OnceMore {
     /// The present password. Not wanted right after a login code, where it was
     /// set a moment ago.
     #[serde(default)]
-    password: Option<String>,
+    pub(super) password: Option<String>,
 }
 
 /// An authenticator's secret, shown once.
@@ -142,7 +144,8 @@ pub(crate) async fn confirm_totp(
     Body(wish): Body<TotpShown>,
 ) -> Result<Response, Problem> {
     let maker = Arc::clone(&center);
-    change(&center, holder, Credential::Totp, move |credentials| {
+    let set = |account| set(account, Credential::Totp);
+    change(&center, holder, set, None, move |credentials| {
         let now = maker.people.clock();
         let codes = credentials.confirm_totp(&wish.totp, now, &mut rand::rng());
         codes.ok_or(NotTaken).map(Some)
@@ -174,7 +177,8 @@ pub(crate) async fn change_password(
     password::check(&wish.new_password, &holder.account.account).map_err(login::weak)?;
     let present = once_more(&center, &holder, peer, Some(wish.password)).await?;
     let stored = login::hash(&center, true, wish.new_password).await?;
-    change(&center, holder, Credential::Password, move |credentials| {
+    let set = |account| set(account, Credential::Password);
+    change(&center, holder, set, None, move |credentials| {
         if credentials.password() != Some(&present) {
             return Err(NotTaken);
         }
@@ -196,24 +200,30 @@ pub(crate) async fn draw_recovery_codes(
     Body(wish): Body<OnceMore>,
 ) -> Result<Response, Problem> {
     once_more(&center, &holder, peer, wish.password).await?;
-    change(
-        &center,
-        holder,
-        Credential::RecoveryCodes,
-        move |credentials| Ok(Some(credentials.draw_recovery(&mut rand::rng()))),
-    )
+    let set = |account| set(account, Credential::RecoveryCodes);
+    change(&center, holder, set, None, move |credentials| {
+        Ok(Some(credentials.draw_recovery(&mut rand::rng())))
+    })
     .await
 }
 
+fn set(account: AccountName, credential: Credential) -> Command {
+    Command::SetCredential {
+        account,
+        credential,
+    }
+}
+
 /// What was shown changes nothing.
-struct NotTaken;
+pub(super) struct NotTaken;
 
 /// Changes the own credentials and begins the session anew: recorded, kept and
-/// begun in one transaction.
-async fn change(
+/// begun in one transaction. A ceremony that led to it is used up by it.
+pub(super) async fn change(
     center: &Arc<Center>,
     holder: Holder,
-    credential: Credential,
+    command: fn(AccountName) -> Command,
+    ceremony: Option<Ceremony>,
     mut with: impl FnMut(&mut Credentials) -> Result<Option<Vec<OneTimeCode>>, NotTaken>
     + Send
     + 'static,
@@ -226,10 +236,14 @@ async fn change(
             let Ok(codes) = with(&mut credentials) else {
                 return Ok(None);
             };
-            let command = Command::SetCredential {
-                account: name.clone(),
-                credential,
-            };
+            if let Some(ceremony) = &ceremony {
+                let (key, ends_at) = (ceremony.key(), Some(ceremony.ends_at()));
+                if transaction.side_get(Space::Session, &key)?.is_some() {
+                    return Ok(None);
+                }
+                transaction.side_put(Space::Session, &key, b"", ends_at)?;
+            }
+            let command = command(name.clone());
             let actor = login::actor(name, holder.session.role)?;
             let recorded = transaction.record(&actor, &command, maker.people.now())?;
             if matches!(recorded.outcome, Outcome::Accepted(_)) {
@@ -243,8 +257,8 @@ async fn change(
         return Err(Problem::new(
             StatusCode::UNPROCESSABLE_ENTITY,
             "credential-not-taken",
-            "what was shown does not fit: the authenticator's digits are others, or nothing was begun",
-            "入力が一致しません。認証アプリの6桁をもう一度確かめてください。",
+            "what was shown does not fit: the authenticator's digits are others, or nothing was begun, or it was used already",
+            "入力が一致しないか、使用済みです。認証アプリの6桁を確かめるか、もう一度始めてください。",
         ));
     };
     let codes = codes.map(|codes| codes.iter().map(OneTimeCode::reveal).collect());
@@ -281,7 +295,7 @@ fn again(
 
 /// The present password, shown once more; guesses at it count as those at the
 /// door do.
-async fn once_more(
+pub(super) async fn once_more(
     center: &Arc<Center>,
     holder: &Holder,
     StaffPeer(peer): StaffPeer,

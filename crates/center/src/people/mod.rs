@@ -14,6 +14,8 @@ mod issuers;
 mod key;
 mod login;
 mod me;
+mod page;
+mod passkeys;
 mod sessions;
 mod state;
 
@@ -42,4 +44,10 @@ pub(crate) fn routes() -> OpenApiRouter<Arc<Center>> {
         .routes(routes!(me::confirm_totp))
         .routes(routes!(me::change_password))
         .routes(routes!(me::draw_recovery_codes))
+        .routes(routes!(passkeys::list, passkeys::register))
+        .routes(routes!(passkeys::begin))
+        .routes(routes!(passkeys::remove))
+        .routes(routes!(passkeys::begin_login))
+        .routes(routes!(passkeys::log_in))
+        .routes(routes!(page::page))
 }

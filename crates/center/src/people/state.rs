@@ -7,6 +7,7 @@ use crate::http::problem::Problem;
 use crate::http::rate::Rates;
 use crate::state::lock;
 use iryonet_domain::{AccountName, UnixMillis};
+use iryonet_people::passkey::Party;
 use iryonet_people::{Credentials, Guard, SessionLimits, Vault, credentials};
 use iryonet_store::{Reader, Space, StoreError, Transaction};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -76,6 +77,15 @@ impl People {
     pub(crate) fn now(&self) -> UnixMillis {
         let now = self.clock().0;
         UnixMillis(self.latest_ms.fetch_max(now, Ordering::Relaxed).max(now))
+    }
+
+    /// This center as browsers know it; nothing where the settings name no host.
+    pub(crate) fn party(&self) -> Option<Party<'_>> {
+        let origin = self.origin.as_deref()?;
+        let id = crate::config::host_of(origin)?;
+        // A bare address can be no party (W3C Web Authentication, section 5.1.2).
+        let is_name = id.parse::<std::net::IpAddr>().is_err();
+        is_name.then_some(Party { id, origin })
     }
 
     /// A turn to hash a password.

@@ -108,6 +108,12 @@ fn example(facts: &Facts, method: &str, path: &str) -> Option<(String, Value)> {
         // Tested by themselves; here: that they ask for no session, or for any.
         ("POST", "/v1/login" | "/v1/login/code") => (at(path), nothing()),
         ("POST", "/v1/login/issuer" | "/v1/login/issuer/confirm") => (at(path), nothing()),
+        ("POST", "/v1/login/passkey/begin" | "/v1/login/passkey") => (at(path), nothing()),
+        ("GET", "/v1/page" | "/v1/me/passkeys") => (at(path), Value::Null),
+        ("POST", "/v1/me/passkeys" | "/v1/me/passkeys/begin") => {
+            (at(path), json!({"surplus": true}))
+        }
+        ("POST", "/v1/me/passkeys/{id}/remove") => (at("/v1/me/passkeys/AAAA/remove"), nothing()),
         ("GET", "/v1/login/issuers") => (at(path), Value::Null),
         ("GET", "/v1/login/issuer/return") => {
             (at("/v1/login/issuer/return?state=b.x&code=x"), Value::Null)

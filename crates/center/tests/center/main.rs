@@ -23,6 +23,7 @@ mod idempotency;
 mod issuer;
 mod life;
 mod openapi;
+mod passkeys;
 mod people;
 mod postgres;
 mod recheck;
