@@ -52,11 +52,17 @@ impl Record for Posting {
     }
 }
 
+/// Places within a chunk, and whether each comes or goes, in the order in which
+/// it happened.
+type Changed = Vec<(u32, bool)>;
+/// Which list: of what, of which token, in which chunk.
+type List = (u32, String, u32);
+
 /// Changes that are not written yet: for each list and chunk of it the places,
 /// and whether they come or go, in the order in which it happened.
 #[derive(Debug, Default)]
 pub(crate) struct Pending {
-    changes: HashMap<(u32, u32), HashMap<String, Vec<(u32, bool)>>>,
+    changes: HashMap<(u32, u32), HashMap<String, Changed>>,
     count: usize,
 }
 
@@ -98,7 +104,7 @@ impl Session<'_> {
         if pending.changes.is_empty() {
             return Ok(());
         }
-        let mut lists: Vec<((u32, String, u32), Vec<(u32, bool)>)> = pending
+        let mut lists: Vec<(List, Changed)> = pending
             .changes
             .into_iter()
             .flat_map(|((found, chunk), of_chunk)| {

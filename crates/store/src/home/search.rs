@@ -29,6 +29,9 @@ pub(super) struct Conditions {
     values: Vec<Value<'static>>,
 }
 
+/// Those of some candidates that are what is searched for.
+type Rows<'a, T> = dyn FnMut(&[Place]) -> Result<Vec<T>, StoreError> + 'a;
+
 impl Conditions {
     pub(super) fn new(dialect: Dialect) -> Self {
         Self {
@@ -247,7 +250,7 @@ impl Session<'_> {
         &self,
         wanted: &Wanted,
         limit: usize,
-        rows: &mut dyn FnMut(&[Place]) -> Result<Vec<T>, StoreError>,
+        rows: &mut Rows<'_, T>,
     ) -> Result<Vec<T>, StoreError> {
         let first = wanted.after.map_or(0, |after| after.chunk);
         let mut from = wanted.chunks.start.max(first);

@@ -1,7 +1,8 @@
 //! Client certificates: asked for, and nothing without one.
 
-use crate::report::{ClientCertificateSeen, Fate, Gap, Refusal, Report, Told};
+use crate::report::{ClientCertificateSeen, Fate, Gap, Report, Told};
 use crate::rules::{Finding, Outcome, Profile, Rule, Ruling, Source};
+use crate::talk::Refusal;
 use crate::text::Text;
 
 pub(super) fn judge(report: &Report, profile: Profile) -> Vec<Finding> {
