@@ -87,12 +87,12 @@ pub fn write_new(path: &Path, bytes: &[u8], mode: u32) -> Result<(), FileError> 
         let _ = fs::remove_file(path);
     }
     written.map_err(io("write"))?;
-    if let Some(directory) = path.parent().filter(|p| !p.as_os_str().is_empty()) {
-        fs::File::open(directory)
-            .and_then(|directory| directory.sync_all())
-            .map_err(io("record the directory of"))?;
-    }
-    Ok(())
+    sync_directory(path).map_err(io("record the directory of"))
+}
+
+fn sync_directory(path: &Path) -> io::Result<()> {
+    let directory = path.parent().filter(|p| !p.as_os_str().is_empty());
+    fs::File::open(directory.unwrap_or(Path::new(".")))?.sync_all()
 }
 
 /// Makes a directory for keys (mode 0700) unless it is there.
@@ -155,7 +155,7 @@ pub fn read_secret(path: &Path) -> Result<Zeroizing<Vec<u8>>, FileError> {
 ///
 /// # Errors
 /// When the system refuses; the old file is then as it was.
-pub(crate) fn replace(path: &Path, bytes: &[u8], mode: u32) -> Result<(), FileError> {
+pub fn replace(path: &Path, bytes: &[u8], mode: u32) -> Result<(), FileError> {
     let mut next = path.as_os_str().to_owned();
     next.push(".next");
     let next = PathBuf::from(next);
@@ -171,11 +171,13 @@ pub(crate) fn replace(path: &Path, bytes: &[u8], mode: u32) -> Result<(), FileEr
         _ => {}
     }
     write_new(&next, bytes, mode)?;
-    fs::rename(&next, path).map_err(|source| FileError::Io {
-        act: "put in its place",
-        path: path.to_owned(),
-        source,
-    })
+    fs::rename(&next, path)
+        .and_then(|()| sync_directory(path))
+        .map_err(|source| FileError::Io {
+            act: "put in its place",
+            path: path.to_owned(),
+            source,
+        })
 }
 
 /// Reads the first certificate of a PEM file.
