@@ -284,12 +284,28 @@ pub const ROUTES: &[Route] = &[
     get("/v1/explain", Access::Read(Resource::Explanations)),
     get("/v1/enforcement", Access::Read(Resource::Enforcement)),
     get("/v1/ledger", Access::Read(Resource::Ledger)),
+    get("/v1/ledger/checkpoint", Access::Read(Resource::Ledger)),
+    get("/v1/ledger/tile/{tile}", Access::Read(Resource::Ledger)),
+    get("/v1/ledger/proof", Access::Read(Resource::Ledger)),
+    get("/v1/ledger/cosign-request", Access::Read(Resource::Ledger)),
+    get("/v1/ledger/export", Access::Read(Resource::Ledger)),
+    // No act: what a witness says of the ledger proves itself, whoever brings it,
+    // and changes nothing that was done. The auditor may.
+    post("/v1/ledger/cosignatures", Access::Read(Resource::Ledger)),
     get("/v1/health", Access::Read(Resource::Health)),
 ];
 
-/// What a path is; `None` answers nobody.
+/// A path as the description writes it: a parameter that takes the rest of a
+/// path is the router's notion.
+#[must_use]
+pub fn as_described(path: &str) -> String {
+    path.replace("{*", "{")
+}
+
+/// What a path of the router or of the description is; `None` answers nobody.
 #[must_use]
 pub fn of(method: &str, path: &str) -> Option<Access> {
+    let path = as_described(path);
     ROUTES
         .iter()
         .find(|route| route.method == method && route.path == path)

@@ -11,6 +11,7 @@ use axum::extract::{Extension, Request};
 use axum::http::Method;
 use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::Response;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme};
 use utoipa::openapi::{InfoBuilder, LicenseBuilder, OpenApi, OpenApiBuilder};
@@ -55,6 +56,12 @@ pub(crate) fn make() -> (Routers, OpenApi) {
     for part in [operator_api, people_api, public_api, device_api] {
         api.merge(part);
     }
+    // A parameter that takes the rest of a path is the router's notion; the
+    // description has only parameters.
+    api.paths.paths = std::mem::take(&mut api.paths.paths)
+        .into_iter()
+        .map(|(path, item)| (access::as_described(&path), item))
+        .collect();
     name_operations(&mut api);
     say_who_may_ask(&mut api);
     let routers = Routers {
@@ -70,10 +77,15 @@ pub(crate) fn make() -> (Routers, OpenApi) {
 /// Gives every operation a name of its own, as generators of clients want it:
 /// its method and its path. (The names of our functions repeat from file to file.)
 fn name_operations(api: &mut OpenApi) {
+    let paths: BTreeSet<String> = api.paths.paths.keys().cloned().collect();
     for (path, item) in &mut api.paths.paths {
+        // The version is a part of the name only where there is the same without.
+        let twice = path
+            .strip_prefix("/v1")
+            .is_some_and(|rest| paths.contains(rest));
         let words: Vec<&str> = path
             .split(|c: char| !c.is_ascii_alphanumeric())
-            .filter(|word| !word.is_empty() && *word != "v1")
+            .filter(|word| !word.is_empty() && (twice || *word != "v1"))
             .collect();
         for (method, operation) in [
             ("get", &mut item.get),

@@ -18,8 +18,9 @@ pub const ACTOR_HEADER: &str = "iryonet-actor";
 pub const PAGE_HEADER: &str = "iryonet-page";
 
 /// Largest answer taken from the center, in bytes. A page of any list is less,
-/// and so is a document.
-const ANSWER_MAX_BYTES: usize = 24 << 20;
+/// and so is a document; the largest is an export's page with one entry of the
+/// largest size in it.
+const ANSWER_MAX_BYTES: usize = 64 << 20;
 
 /// How long one request may take. A long answer is a sick center.
 pub(crate) const REQUEST_MAX: Duration = Duration::from_secs(60);

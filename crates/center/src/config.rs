@@ -3,6 +3,8 @@
 
 use crate::database::Database;
 use iryonet_domain::{GatewayId, NetworkPrefix};
+use iryonet_ledger::key::KeyError;
+use iryonet_ledger::{KeyName, KeyUse, VerifierKey};
 use iryonet_registry::recheck::RecheckLimits;
 use iryonet_store::{Place, PlaceError};
 use serde::Deserialize;
@@ -23,7 +25,8 @@ pub struct Config {
     /// Which home the registry is kept in.
     #[serde(default)]
     pub database: Database,
-    /// Holds `registry.sqlite`, `policy.key`, `people.key`, `center.key`, `center.pem`.
+    /// Holds `registry.sqlite`, `policy.key`, `checkpoint.key`, `checkpoint.last`,
+    /// `people.key`, `center.key`, `center.pem`.
     pub data_dir: PathBuf,
     /// The issuing CA: `issuing.pem`, `issuing-key.toml` and, unless a token
     /// holds it, `issuing.key`.
@@ -106,6 +109,29 @@ pub struct Config {
     /// How many days before its end the sides of an agreement are told of it.
     #[serde(default = "notice_days")]
     pub notice_days: u16,
+    /// Shortest time between two signed checkpoints of the ledger, in seconds.
+    /// One is signed only when something new was recorded.
+    #[serde(default = "minute_s")]
+    pub checkpoint_every_s: u64,
+    /// The ledger's name on its checkpoints, as `example.jp/ledger`: `init`
+    /// makes the checkpoint key with it, and a key of another name is refused.
+    /// If not said: `iryonet/` and the network's prefix.
+    #[serde(default)]
+    pub checkpoint_origin: Option<KeyName>,
+    /// Verifier keys that signed checkpoints of this ledger before the present
+    /// one, under the same name.
+    #[serde(default)]
+    pub checkpoint_keys_before: Vec<VerifierKey>,
+    /// Verifier keys of the witnesses whose cosignatures are kept, 16 at most.
+    #[serde(default)]
+    pub witnesses: Vec<VerifierKey>,
+}
+
+/// Witnesses whom one center knows.
+const WITNESSES_MAX: usize = 16;
+
+fn minute_s() -> u64 {
+    60
 }
 
 fn yes() -> bool {
@@ -351,6 +377,17 @@ pub enum ConfigError {
         #[source]
         source: Box<toml::de::Error>,
     },
+    /// A key that cannot be used there.
+    #[error("the settings {}: {key}: {source}", path.display())]
+    Key {
+        /// The file.
+        path: PathBuf,
+        /// The setting.
+        key: &'static str,
+        /// What is wrong with it.
+        #[source]
+        source: KeyError,
+    },
     /// A value that no center can run with.
     #[error("the settings {}: {key} is {found}; it must be {wanted}", path.display())]
     Range {
@@ -533,6 +570,36 @@ impl Config {
             (1..=90).contains(&self.notice_days),
             "1 to 90",
         )?;
+        range(
+            "checkpoint_every_s",
+            self.checkpoint_every_s,
+            (1..=86_400).contains(&self.checkpoint_every_s),
+            "1 to 86400 (a day)",
+        )?;
+        range(
+            "witnesses",
+            self.witnesses.len() as u64,
+            self.witnesses.len() <= WITNESSES_MAX,
+            "16 keys at most",
+        )?;
+        for (key, keys, wanted) in [
+            ("witnesses", &self.witnesses, KeyUse::Witness),
+            (
+                "checkpoint_keys_before",
+                &self.checkpoint_keys_before,
+                KeyUse::Log,
+            ),
+        ] {
+            for one in keys {
+                one.clone()
+                    .of_use(wanted)
+                    .map_err(|source| ConfigError::Key {
+                        path: path.to_owned(),
+                        key,
+                        source,
+                    })?;
+            }
+        }
         self.check_issuers(path)
     }
 
@@ -558,6 +625,21 @@ impl Config {
             }
         }
         Ok(())
+    }
+
+    /// The key that signs the ledger's checkpoints (C2SP signing key). Centers
+    /// on one database have the same.
+    #[must_use]
+    pub fn checkpoint_key(&self) -> PathBuf {
+        self.data_dir.join("checkpoint.key")
+    }
+
+    /// The last checkpoint that this center signed, kept apart from the
+    /// database: an old copy of the database that was put in its place does not
+    /// agree with it.
+    #[must_use]
+    pub fn checkpoint_memory(&self) -> PathBuf {
+        self.data_dir.join("checkpoint.last")
     }
 
     /// How strict the daily re-check is.
@@ -775,6 +857,23 @@ device_listen = "[::1]:8444"
             text.contains("snapshot_validity") && text.contains("line 10"),
             "{text}"
         );
+    }
+
+    #[test]
+    fn a_log_key_is_no_witness_and_is_refused_as_one() {
+        let key = "PeterNeumann+c74f20a3+ARpc2QcUPDhMQegwxbzhKqiBfsVkmqq/LDE4izWy10TW";
+        let parse =
+            |line: &str| Config::parse(&format!("{GOOD}{line}\n"), Path::new("center.toml"));
+        let error = parse(&format!("witnesses = [\"{key}\"]")).unwrap_err();
+        assert!(
+            error.to_string().contains("a log key, and a witness key"),
+            "{error}"
+        );
+        let config = parse(&format!("checkpoint_keys_before = [\"{key}\"]")).unwrap();
+        assert_eq!(config.checkpoint_keys_before.len(), 1);
+        let error = parse(&format!("checkpoint_keys_before = [\"{key}A\"]")).unwrap_err();
+        assert!(error.to_string().contains("line 10"), "{error}");
+        assert!(parse("checkpoint_origin = \"a b\"").is_err());
     }
 
     #[test]

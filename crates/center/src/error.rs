@@ -46,6 +46,9 @@ pub enum CenterError {
         #[source]
         source: iryonet_people::vault::VaultError,
     },
+    /// The checkpoint key.
+    #[error(transparent)]
+    CheckpointKey(#[from] crate::tasks::checkpoint::key::CheckpointKeyError),
     /// The database.
     #[error("the database cannot be used")]
     Store(#[from] iryonet_store::StoreError),

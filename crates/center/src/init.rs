@@ -1,11 +1,12 @@
-//! `iryonet center init`: the policy key, the database founded on its network,
-//! the listeners' certificate. Running it again keeps what is there.
+//! `iryonet center init`: the policy key, the checkpoint key, the database
+//! founded on its network, the listeners' certificate. Running it again keeps what is there.
 
 use crate::authorities::Authorities;
 use crate::certificate;
 use crate::clock;
 use crate::config::Config;
 use crate::error::CenterError;
+use crate::tasks;
 use iryonet_authority::files;
 use iryonet_domain::{Actor, Role};
 use iryonet_registry::Command;
@@ -25,6 +26,11 @@ pub struct Initialised {
     pub policy_key: String,
     /// Was the policy key made now?
     pub policy_key_made: bool,
+    /// The key that signs the ledger's checkpoints: its verifier key, for
+    /// everybody who verifies the ledger.
+    pub checkpoint_key: String,
+    /// Was the checkpoint key made now?
+    pub checkpoint_key_made: bool,
     /// SHA-256 of the listeners' certificate, hexadecimal.
     pub certificate: String,
     /// When that certificate ends, milliseconds since 1970.
@@ -46,6 +52,7 @@ pub fn init(config: &Config) -> Result<Initialised, CenterError> {
         files::write_new(&config.policy_key(), pem.as_bytes(), 0o600)?;
     }
     let signer = policy_signer(config)?;
+    let (checkpoint_key, checkpoint_key_made) = tasks::checkpoint::key::ensure(config)?;
     crate::people::ensure_key(config)?;
     let store = config.place()?.open()?;
     iryonet_store::found(
@@ -61,6 +68,8 @@ pub fn init(config: &Config) -> Result<Initialised, CenterError> {
         network: config.network.to_string(),
         policy_key: hex::encode(signer.public_key()),
         policy_key_made,
+        checkpoint_key: checkpoint_key.to_string(),
+        checkpoint_key_made,
         certificate: proof.fingerprint.to_string(),
         certificate_not_after: proof.not_after.0,
     })

@@ -50,4 +50,5 @@ pub use config::{Config, ConfigError};
 pub use error::CenterError;
 pub use init::{Initialised, init};
 pub use run::{Running, run, start, start_at, start_on};
+pub use tasks::checkpoint::key::CheckpointKeyError;
 pub use tasks::crl::MakeCrlError;

@@ -16,6 +16,7 @@ use crate::people::gate::StaffPeer;
 use crate::people::{Issuers, People, PeopleClock};
 use crate::state::{Center, Policy, SNAPSHOTS_MAX, Turns, lock};
 use crate::tasks;
+use crate::tasks::checkpoint::CheckpointState;
 use crate::writer::Writer;
 use axum::body::Bytes;
 use iryonet_authority::{Revoked, Serial};
@@ -196,6 +197,8 @@ pub async fn start_at(
         lists: watch::Sender::new(Arc::new(prepared.lists)),
         taken_back: RwLock::new(prepared.taken_back),
         writer: Writer::start(Arc::clone(&store)).map_err(CenterError::Writer)?,
+        signing: prepared.signing,
+        checkpoint: watch::Sender::new(CheckpointState::Auditing),
         enrol_rates: Mutex::new(Rates::new(config.enrol_burst, config.enrol_per_s)),
         guess_rates: Mutex::new(Rates::new(GUESSES_OF_PEER.0, GUESSES_OF_PEER.1)),
         guess_total: Mutex::new(Rates::new(GUESSES_OF_ALL.0, GUESSES_OF_ALL.1)),
@@ -231,6 +234,10 @@ pub async fn start_at(
         end_background.clone(),
     ));
     background.spawn(tasks::purge::run(
+        Arc::clone(&center),
+        end_background.clone(),
+    ));
+    background.spawn(tasks::checkpoint::run(
         Arc::clone(&center),
         end_background.clone(),
     ));
@@ -315,6 +322,7 @@ struct Prepared {
     vault: iryonet_people::Vault,
     issuers: Issuers,
     checks: Checks,
+    signing: Option<tasks::checkpoint::key::Signing>,
 }
 
 /// All of the start that may wait for a disk.
@@ -352,6 +360,7 @@ fn prepare(
             vault,
             issuers,
             checks,
+            signing: tasks::checkpoint::key::load(config)?,
         },
         identity,
     ))

@@ -11,6 +11,8 @@ use crate::http::rate::Rates;
 use crate::operator::Done;
 use crate::people::People;
 use crate::tasks;
+use crate::tasks::checkpoint::CheckpointState;
+use crate::tasks::checkpoint::key::Signing;
 use crate::tasks::crl::Lists;
 use crate::writer::Writer;
 use axum::body::Bytes;
@@ -65,6 +67,9 @@ pub(crate) struct Center {
     /// moment at which the ledger says so.
     pub(crate) taken_back: RwLock<BTreeMap<Serial, Revoked>>,
     pub(crate) writer: Writer,
+    /// What signs the ledger's checkpoints, where there is a key.
+    pub(crate) signing: Option<Signing>,
+    pub(crate) checkpoint: watch::Sender<CheckpointState>,
     pub(crate) enrol_rates: Mutex<Rates>,
     pub(crate) guess_rates: Mutex<Rates>,
     pub(crate) guess_total: Mutex<Rates>,

@@ -6,11 +6,12 @@
 //! - a *signing key*, secret: `PRIVATE+KEY+NAME+ID+BASE64(use || seed)`.
 //!
 //! The use is a part of both, so a witness's key never passes as a log's. The
-//! seed comes from outside; signing draws no random number (RFC 8032).
+//! use of a key draws no random number (RFC 8032); only making one does.
 
 use aws_lc_rs::signature::{ED25519, Ed25519KeyPair, KeyPair, UnparsedPublicKey};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
@@ -71,6 +72,9 @@ pub enum KeyError {
     /// The id does not follow from the rest.
     #[error("the key's id does not fit its name and public key: it was mistyped or changed")]
     Id,
+    /// The system gave no random numbers.
+    #[error("the system gives no random numbers; no key can be made")]
+    NoRandomness,
     /// A key for another use.
     #[error("this is a {found} key, and a {wanted} key was wanted")]
     Use {
@@ -82,8 +86,22 @@ pub enum KeyError {
 }
 
 /// Who signs, in one word: an address without `https://`, by custom.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(into = "String", try_from = "String")]
 pub struct KeyName(String);
+
+impl From<KeyName> for String {
+    fn from(name: KeyName) -> Self {
+        name.0
+    }
+}
+
+impl TryFrom<String> for KeyName {
+    type Error = KeyError;
+    fn try_from(text: String) -> Result<Self, KeyError> {
+        Self::new(&text)
+    }
+}
 
 impl KeyName {
     /// A name.
@@ -112,7 +130,8 @@ impl std::fmt::Display for KeyName {
 }
 
 /// The public half.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(into = "String", try_from = "String")]
 pub struct VerifierKey {
     name: KeyName,
     key_use: KeyUse,
@@ -205,6 +224,19 @@ impl std::fmt::Display for VerifierKey {
     }
 }
 
+impl From<VerifierKey> for String {
+    fn from(key: VerifierKey) -> Self {
+        key.to_string()
+    }
+}
+
+impl TryFrom<String> for VerifierKey {
+    type Error = KeyError;
+    fn try_from(text: String) -> Result<Self, KeyError> {
+        text.parse()
+    }
+}
+
 impl std::str::FromStr for VerifierKey {
     type Err = KeyError;
 
@@ -240,6 +272,16 @@ impl std::fmt::Debug for SigningKey {
 }
 
 impl SigningKey {
+    /// A new key; its randomness comes from aws-lc's own generator.
+    ///
+    /// # Errors
+    /// When the system gives no randomness.
+    pub fn generate(name: KeyName, key_use: KeyUse) -> Result<Self, KeyError> {
+        let mut seed = Zeroizing::new([0; KEY_BYTES]);
+        aws_lc_rs::rand::fill(&mut *seed).map_err(|_| KeyError::NoRandomness)?;
+        Self::from_seed(name, key_use, seed)
+    }
+
     /// From 32 octets of randomness.
     ///
     /// # Errors

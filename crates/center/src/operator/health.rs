@@ -2,6 +2,7 @@
 
 use crate::http::problem::Problem;
 use crate::state::Center;
+use crate::tasks::checkpoint::CheckpointState;
 use axum::Json;
 use axum::extract::State;
 use serde::Serialize;
@@ -29,6 +30,8 @@ pub(crate) struct Health {
     unfit_events: u64,
     /// When the present revocation list was made, milliseconds since 1970.
     crl_made_at: u64,
+    /// What becomes of the ledger's checkpoints.
+    checkpoint: CheckpointState,
 }
 
 /// Tells how the center is.
@@ -63,5 +66,6 @@ pub(crate) async fn health(State(center): State<Arc<Center>>) -> Result<Json<Hea
             .map(|list| list.made_at.0)
             .min()
             .unwrap_or(0),
+        checkpoint: center.checkpoint.borrow().clone(),
     }))
 }

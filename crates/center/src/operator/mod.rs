@@ -7,6 +7,7 @@ pub(crate) mod accounts;
 pub(crate) mod agreements;
 pub(crate) mod applicants;
 pub(crate) mod cases;
+pub(crate) mod checkpoints;
 pub(crate) mod devices;
 pub(crate) mod documents;
 pub(crate) mod enforcement;
@@ -147,6 +148,12 @@ pub(crate) fn routes() -> OpenApiRouter<Arc<Center>> {
         .routes(routes!(explain::explain))
         .routes(routes!(enforcement::enforcement))
         .routes(routes!(ledger::entries))
+        .routes(routes!(checkpoints::latest))
+        .routes(routes!(checkpoints::tile))
+        .routes(routes!(checkpoints::proof))
+        .routes(routes!(checkpoints::request))
+        .routes(routes!(checkpoints::export))
+        .routes(routes!(checkpoints::attach))
         .routes(routes!(health::health))
         .routes(routes!(openapi::description))
 }

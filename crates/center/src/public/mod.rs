@@ -5,6 +5,7 @@
 pub(crate) mod certificates;
 pub(crate) mod enrol;
 pub(crate) mod est;
+pub(crate) mod ledger;
 
 use crate::state::Center;
 use std::sync::Arc;
@@ -30,4 +31,6 @@ pub(crate) fn status_routes() -> OpenApiRouter<Arc<Center>> {
         .routes(routes!(certificates::crl_of))
         .routes(routes!(certificates::ocsp))
         .routes(routes!(certificates::ocsp_in_path))
+        .routes(routes!(ledger::checkpoint))
+        .routes(routes!(ledger::tile))
 }

@@ -42,6 +42,12 @@ fn example(facts: &Facts, method: &str, path: &str) -> Option<(String, Value)> {
         }
         ("GET", "/v1/services" | "/v1/agreements" | "/v1/accounts") => (at(path), Value::Null),
         ("GET", "/v1/enforcement" | "/v1/ledger" | "/v1/health") => (at(path), Value::Null),
+        ("GET", "/v1/ledger/checkpoint" | "/v1/ledger/cosign-request" | "/v1/ledger/export") => {
+            (at(path), Value::Null)
+        }
+        ("GET", "/v1/ledger/tile/{tile}") => (at("/v1/ledger/tile/0/000.p/1"), Value::Null),
+        ("GET", "/v1/ledger/proof") => (at("/v1/ledger/proof?entry=1"), Value::Null),
+        ("POST", "/v1/ledger/cosignatures") => (at(path), json!({"checkpoint": "x"})),
         ("GET", "/v1/cases" | "/v1/rules" | "/v1/reexaminations" | "/v1/recheck") => {
             (at(path), Value::Null)
         }

@@ -14,6 +14,7 @@ mod acts;
 mod admissions;
 mod cases;
 mod checks;
+mod checkpoints;
 mod clockwork;
 mod described_life;
 mod enrolment;

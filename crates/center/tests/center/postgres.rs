@@ -2,8 +2,12 @@
 
 use crate::support::{DEADLINE, Ground, World, machine};
 use iryonet_center::database::{Database, Postgres};
+use iryonet_ledger::Signed;
+use iryonet_ledger::merkle::proof::verify_consistency;
+use iryonet_ledger::witness::Request;
 use iryonet_store::cluster::Cluster;
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 /// Connecting to PostgreSQL waits; a test's thread says so to its runtime.
@@ -23,19 +27,21 @@ fn server() -> Cluster {
 fn on(cluster: &Cluster, database: &str, like: Option<&Ground>) -> Ground {
     let mut ground = Ground::new();
     if let Some(like) = like {
-        // Another center of the same network: its CA, its policy key and what seals
-        // people's secrets.
+        // Another center of the same network: its CA, its policy key, what seals
+        // people's secrets and what signs the ledger.
         ground.config.issuing_dir = like.config.issuing_dir.clone();
         ground.config.root_certificate = like.config.root_certificate.clone();
         std::fs::create_dir(&ground.config.data_dir).unwrap();
         for (from, to) in [
             (like.config.policy_key(), ground.config.policy_key()),
             (like.config.people_key(), ground.config.people_key()),
+            (like.config.checkpoint_key(), ground.config.checkpoint_key()),
         ] {
             std::fs::copy(from, to).unwrap();
         }
         ground.config.name = "center-2".parse().unwrap();
     }
+    crate::checkpoints::quick(&mut ground.config);
     ground.config.database = Database::Postgres(Postgres {
         postgres: cluster.connection_string(database),
         trust: None,
@@ -230,4 +236,73 @@ async fn an_application_that_came_in_at_one_center_is_examined_at_the_other_and_
     }
     one.running.stop().await;
     two.running.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_centers_on_one_database_sign_one_ledger_and_of_each_size_one_checkpoint() {
+    use crate::checkpoints::{fetch, log_key, signed};
+    let cluster = server();
+    let one = World::on(on(&cluster, "registry", None)).await;
+    let two = World::on(on(&cluster, "registry", Some(&one.ground))).await;
+    let key = waiting(|| log_key(&one.ground));
+    let gateway = json!({"gateway": "gw-a", "backbone": "2001:db8:0:1::1", "blocks": [1]});
+    one.act("/v1/gateways", gateway).await;
+    // Acts at both all the while, and everybody looks at what is signed.
+    let mut seen: BTreeMap<u64, Signed> = BTreeMap::new();
+    let mut acts = 0;
+    let began = Instant::now();
+    while seen.len() < 4 {
+        assert!(began.elapsed() < DEADLINE, "{} were signed", seen.len());
+        let (a, b) = (clinic(2 * acts), clinic(2 * acts + 1));
+        tokio::join!(
+            one.act("/v1/participants", a),
+            two.act("/v1/participants", b)
+        );
+        acts += 1;
+        for world in [&one, &two] {
+            let (status, _, body) =
+                crate::acts::raw(world, "GET", "/v1/ledger/checkpoint", &[], Vec::new()).await;
+            if status == 404 {
+                continue;
+            }
+            let found = Signed::open(&body, &key).unwrap();
+            let before = seen
+                .entry(found.checkpoint().size)
+                .or_insert_with(|| found.clone());
+            assert_eq!(*before, found, "two different checkpoints of one size");
+        }
+    }
+    let end = one.get("/v1/health").await["recorded"].as_u64().unwrap();
+    let last = signed(&one, end).await;
+    assert_eq!(signed(&two, end).await, last);
+    seen.insert(last.checkpoint().size, last.clone());
+    // What each center remembers to have signed is of the same history.
+    for world in [&one, &two] {
+        if let Ok(memory) = std::fs::read(world.ground.config.checkpoint_memory()) {
+            let own = Signed::open(&memory, &key).unwrap();
+            let size = own.checkpoint().size;
+            assert_eq!(*seen.entry(size).or_insert_with(|| own.clone()), own);
+        }
+    }
+    let new = last.checkpoint();
+    for (world, older) in [&one, &two].into_iter().cycle().zip(seen.values()) {
+        let old = older.checkpoint();
+        let path = format!("/v1/ledger/cosign-request?old={}", old.size);
+        let request = Request::parse(&fetch(world, &path).await).unwrap();
+        assert_eq!(request.checkpoint, last);
+        verify_consistency(old.size, old.root, new.size, new.root, &request.proof).unwrap();
+    }
+    for world in [&one, &two] {
+        let health = world.get("/v1/health").await;
+        assert_eq!(health["checkpoint"]["state"], "signing", "{health}");
+    }
+    // A third one, whose key nobody copied, signs nothing.
+    let mut stranger = on(&cluster, "registry", Some(&one.ground));
+    stranger.config.name = "center-3".parse().unwrap();
+    std::fs::remove_file(stranger.config.checkpoint_key()).unwrap();
+    waiting(|| iryonet_center::init(&stranger.config).unwrap());
+    let third = World::on(stranger).await;
+    let reason = crate::checkpoints::refusing(&third).await;
+    assert!(reason.contains("checkpoint_keys_before"), "{reason}");
+    assert!(!third.ground.config.checkpoint_memory().exists());
 }

@@ -41,6 +41,19 @@ pub struct TilePath {
     pub width: usize,
 }
 
+impl TilePath {
+    /// As much of a tile as a tree of `size` leaves has; nothing when it has
+    /// none of it.
+    #[must_use]
+    pub fn in_tree(tile: TileId, size: u64) -> Option<Self> {
+        let hashes = size.checked_shr(u32::from(tile.level) * u32::from(HEIGHT))?;
+        let before = tile.index.checked_mul(TILE_WIDTH as u64)?;
+        let width = hashes.checked_sub(before)?.min(TILE_WIDTH as u64);
+        let width = usize::try_from(width).ok().filter(|width| *width > 0)?;
+        Some(Self { tile, width })
+    }
+}
+
 /// The path names no tile.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
@@ -475,6 +488,25 @@ pub(crate) mod tests {
         ] {
             assert!(bad.parse::<TilePath>().is_err(), "{bad:?} was taken");
         }
+    }
+
+    #[test]
+    fn a_tree_of_70000_entries_has_so_much_of_each_tile() {
+        let width = |level, index| {
+            TilePath::in_tree(TileId { level, index }, 70_000).map(|path| path.width)
+        };
+        assert_eq!(width(0, 272), Some(256));
+        assert_eq!(width(0, 273), Some(112));
+        assert_eq!(width(0, 274), None);
+        assert_eq!(
+            (width(1, 0), width(1, 1), width(1, 2)),
+            (Some(256), Some(17), None)
+        );
+        assert_eq!(
+            (width(2, 0), width(3, 0), width(200, 0)),
+            (Some(1), None, None)
+        );
+        assert_eq!(width(0, u64::MAX), None);
     }
 
     proptest! {

@@ -56,6 +56,18 @@ pub fn latest(reader: &dyn Reader) -> Result<Option<(Signed, UnixMillis)>, Store
     Ok(Some((read(&kept.value)?, UnixMillis(at))))
 }
 
+/// The last signed checkpoint, when one of these keys signed it.
+///
+/// # Errors
+/// When it was another's, or the store fails.
+pub fn believed(reader: &dyn Reader, keys: &Keys) -> Result<Option<Signed>, TreeError> {
+    let last = latest(reader)?.map(|(signed, _)| signed);
+    if let Some(last) = &last {
+        keys.verify(last).map_err(TreeError::Checkpoint)?;
+    }
+    Ok(last)
+}
+
 /// The last checkpoint that a witness has cosigned.
 ///
 /// # Errors
@@ -115,10 +127,9 @@ pub fn plan(
     keys: &Keys,
 ) -> Result<Option<Signed>, TreeError> {
     let size = size(reader)?;
-    let last = latest(reader)?.map(|(signed, _)| signed);
+    let last = believed(reader, keys)?;
     if let Some(last) = &last {
-        keys.verify(last).map_err(TreeError::Checkpoint)?;
-        agrees(reader, last.checkpoint(), size)?;
+        agrees(reader, last.checkpoint())?;
     }
     // An empty tree is nothing new.
     if size == last.map_or(0, |last| last.checkpoint().size) {
@@ -131,7 +142,11 @@ pub fn plan(
 }
 
 /// Is this checkpoint one of the tree's past?
-fn agrees(reader: &dyn Reader, checkpoint: &Checkpoint, tree: u64) -> Result<(), TreeError> {
+///
+/// # Errors
+/// When it is not, or the store fails.
+pub fn agrees(reader: &dyn Reader, checkpoint: &Checkpoint) -> Result<(), TreeError> {
+    let tree = size(reader)?;
     if checkpoint.size > tree {
         return Err(TreeError::Rollback {
             ledger: tree,
@@ -150,19 +165,20 @@ fn agrees(reader: &dyn Reader, checkpoint: &Checkpoint, tree: u64) -> Result<(),
     }
 }
 
-/// Keeps it as the last one, if no center has signed a larger one meanwhile.
+/// Keeps it as the last one, if no center has signed as large a one meanwhile:
+/// of each size there is one and no other.
 ///
 /// # Errors
-/// When the store fails.
+/// When a center with another key has signed one meanwhile, or the store fails.
+/// Then nothing is written.
 pub fn commit(
     transaction: &mut dyn Transaction,
     signed: &Signed,
+    keys: &Keys,
     now: UnixMillis,
-) -> Result<bool, StoreError> {
-    let newer = match latest(&*transaction)? {
-        None => true,
-        Some((last, _)) => last.checkpoint().size < signed.checkpoint().size,
-    };
+) -> Result<bool, TreeError> {
+    let newer = believed(&*transaction, keys)?
+        .is_none_or(|last| last.checkpoint().size < signed.checkpoint().size);
     if newer {
         transaction.side_put(
             Space::Checkpoint,
@@ -195,7 +211,7 @@ pub fn attach(
             size: tree,
         });
     }
-    agrees(&*transaction, checkpoint, tree)?;
+    agrees(&*transaction, checkpoint)?;
     let key = cosigned_key(checkpoint.size);
     let kept = match transaction.side_get(Space::Checkpoint, &key)? {
         Some(kept) => Some(read(&kept.value)?),

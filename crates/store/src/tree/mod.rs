@@ -16,7 +16,7 @@ pub mod grow;
 
 use crate::error::StoreError;
 use crate::side::Space;
-use crate::store::{Reader, Store, change, look};
+use crate::store::{Reader, Store, Transaction, change, look};
 use iryonet_ledger::Hash;
 use iryonet_ledger::checkpoint::CheckpointError;
 use iryonet_ledger::merkle::proof::ProofError;
@@ -142,7 +142,29 @@ pub fn ask<S: Store + ?Sized, T>(
     store: &S,
     mut question: impl FnMut(&dyn Reader) -> Result<T, TreeError>,
 ) -> Result<T, TreeError> {
-    look(store, |reader| Ok(question(reader)))?
+    look(store, |reader| passing(question(reader)))?
+}
+
+/// Changes something of it, in a transaction of its own.
+///
+/// # Errors
+/// When the store fails or `act` does; then nothing has been written.
+pub fn act<S: Store + ?Sized, T>(
+    store: &S,
+    mut act: impl FnMut(&mut dyn Transaction) -> Result<T, TreeError>,
+) -> Result<T, TreeError> {
+    change(store, |transaction| passing(act(transaction)))?
+}
+
+/// What the store said goes back to the store, which may try again.
+///
+/// # Errors
+/// When it is the store's.
+pub fn passing<T>(answer: Result<T, TreeError>) -> Result<Result<T, TreeError>, StoreError> {
+    match answer {
+        Err(TreeError::Store(error)) => Err(error),
+        other => Ok(other),
+    }
 }
 
 /// One step of growth, `limit` entries or so. Tells how many came in; fewer

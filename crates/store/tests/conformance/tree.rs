@@ -62,11 +62,9 @@ fn sign(store: &dyn Store, now: UnixMillis) -> Option<Signed> {
     })
     .unwrap()?;
     assert!(
-        change(store, |transaction| checkpoints::commit(
-            transaction,
-            &signed,
-            now
-        ))
+        tree::act(store, |transaction| {
+            checkpoints::commit(transaction, &signed, &keys(), now)
+        })
         .unwrap()
     );
     Some(signed)
@@ -148,8 +146,8 @@ pub(crate) fn several_centers_build_one_tree_and_sign_one_history(store: Home) {
                     while tree::grow(store.as_ref(), 40 + round).unwrap() > 0 {}
                     let planned = sign_with(store.as_ref(), &log_key(), &keys()).unwrap();
                     if let Some(checkpoint) = planned {
-                        change(store.as_ref(), |transaction| {
-                            checkpoints::commit(transaction, &checkpoint, NOW)
+                        tree::act(store.as_ref(), |transaction| {
+                            checkpoints::commit(transaction, &checkpoint, &keys(), NOW)
                         })
                         .unwrap();
                         signed.push(checkpoint);
@@ -168,6 +166,11 @@ pub(crate) fn several_centers_build_one_tree_and_sign_one_history(store: Home) {
     audit(store.as_ref()).unwrap();
     // Whatever any of them signed is one of the one history.
     all.sort_by_key(|signed| signed.checkpoint().size);
+    for pair in all.windows(2) {
+        if pair[0].checkpoint().size == pair[1].checkpoint().size {
+            assert_eq!(pair[0], pair[1], "two different ones of one size");
+        }
+    }
     assert!(all.len() > 3);
     let entries = look(store.as_ref(), |reader| reader.entries(1, 10_000)).unwrap();
     let mut frontier = Frontier::new();
@@ -197,13 +200,29 @@ pub(crate) fn a_center_that_lost_the_race_writes_nothing(store: Home) {
     let old = sign_with(store, &log_key(), &keys()).unwrap().unwrap();
     acts(store, 1);
     let new = sign(store, NOW).unwrap();
+    // Neither an older one nor another one of the same size takes its place.
+    let stranger = key("example.jp/ledger", KeyUse::Log, 9);
+    let root = new.checkpoint().root;
+    let other = Signed::new(&stranger, new.checkpoint().size, root).unwrap();
+    for late in [&old, &other] {
+        let kept = tree::act(store, |transaction| {
+            checkpoints::commit(transaction, late, &keys(), NOW)
+        });
+        assert!(!kept.unwrap());
+    }
+    // A center with another key finds that it is not the one that signs here,
+    // though it began when nothing was signed yet.
+    let theirs = Keys {
+        log: stranger.verifier().clone(),
+        ..keys()
+    };
+    let larger = Signed::new(&stranger, new.checkpoint().size + 1, root).unwrap();
+    let refused = tree::act(store, |transaction| {
+        checkpoints::commit(transaction, &larger, &theirs, NOW)
+    });
     assert!(
-        !change(store, |transaction| checkpoints::commit(
-            transaction,
-            &old,
-            NOW
-        ))
-        .unwrap()
+        matches!(refused, Err(TreeError::Checkpoint(_))),
+        "{refused:?}"
     );
     let (latest, _) = look(store, checkpoints::latest).unwrap().unwrap();
     assert_eq!(latest, new);
@@ -245,10 +264,9 @@ pub(crate) fn a_witnesss_cosignature_stays_with_its_checkpoint(store: Home) {
         // Meanwhile the ledger has gone on.
         acts(store, 10);
         sign(store, NOW).unwrap();
-        let kept = change(store, |transaction| {
-            Ok(checkpoints::attach(transaction, &cosigned, &keys()))
+        let kept = tree::act(store, |transaction| {
+            checkpoints::attach(transaction, &cosigned, &keys())
         })
-        .unwrap()
         .unwrap();
         assert_eq!(
             kept.cosigned(witness_key().verifier()),
@@ -286,10 +304,9 @@ pub(crate) fn a_witnesss_cosignature_stays_with_its_checkpoint(store: Home) {
         300,
     )
     .unwrap();
-    change(store, |transaction| {
-        Ok(checkpoints::attach(transaction, &cosigned, &keys()))
+    tree::act(store, |transaction| {
+        checkpoints::attach(transaction, &cosigned, &keys())
     })
-    .unwrap()
     .unwrap();
     let (latest, _) = look(store, checkpoints::latest).unwrap().unwrap();
     assert_eq!(
@@ -316,10 +333,9 @@ pub(crate) fn a_witnesss_cosignature_stays_with_its_checkpoint(store: Home) {
         .unwrap(),
     );
     for handed_in in [&again, &earlier] {
-        let kept = change(store, |transaction| {
-            Ok(checkpoints::attach(transaction, handed_in, &keys()))
+        let kept = tree::act(store, |transaction| {
+            checkpoints::attach(transaction, handed_in, &keys())
         })
-        .unwrap()
         .unwrap();
         assert_eq!(
             kept.cosigned(witness_key().verifier()),
