@@ -5,6 +5,7 @@ pub(crate) mod actor;
 pub(crate) mod fetch;
 pub(crate) mod idempotency;
 pub(crate) mod input;
+pub(crate) mod leftover;
 pub(crate) mod problem;
 pub(crate) mod rate;
 pub(crate) mod serve;

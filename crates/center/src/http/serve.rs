@@ -1,6 +1,7 @@
 //! Connections: accepted within limits, served by a router, ended in good
 //! order. One loop per listener; they share nothing but this code.
 
+use super::leftover;
 use super::problem::{Problem, chain};
 use axum::Router;
 use axum::response::IntoResponse as _;
@@ -169,8 +170,14 @@ impl Door {
         let router = self.router.clone();
         let service = hyper::service::service_fn(move |mut request: hyper::Request<_>| {
             request.extensions_mut().insert(peer.clone());
+            let (request, leftover) = leftover::lend(request);
             // A router is always ready.
-            router.clone().call(request)
+            let answer = router.clone().call(request);
+            async move {
+                let answer = answer.await;
+                leftover.forget().await;
+                answer
+            }
         });
         let connection = http1::Builder::new()
             .timer(TokioTimer::new())

@@ -191,6 +191,36 @@ async fn broken_input_is_refused_with_its_position() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn who_is_refused_in_the_middle_of_sending_hears_why() {
+    let world = World::new().await;
+    // Much more than fits into any buffer between the two.
+    let much = vec![b' '; 6 << 20];
+    for _ in 0..5 {
+        // Nobody's session: refused before the body is looked at.
+        let answer = world
+            .staff()
+            .await
+            .send(hyper::Method::POST, "/v1/rules", much.clone())
+            .await;
+        assert_eq!(
+            (answer.status.as_u16(), answer.code().as_str()),
+            (401, "session-missing")
+        );
+        // At the socket it is read, and no more of it than is taken there.
+        let (status, _, body) = raw(
+            &world,
+            "POST",
+            "/v1/participants",
+            &[ACTOR, JSON],
+            much.clone(),
+        )
+        .await;
+        let problem: Value = serde_json::from_slice(&body).unwrap();
+        assert_eq!((status, &problem["code"]), (413, &"body-too-large".into()));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn no_body_is_larger_than_64_kib() {
     let world = World::new().await;
     let with_name = |bytes: usize| {
