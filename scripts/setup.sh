@@ -25,7 +25,7 @@ wants=(
   "nginx:nginx-light" "curl:curl" "openssl:openssl" "iperf3:iperf3"
 )
 if [ "$scope" = all ]; then
-  wants+=("node:nodejs" "npm:npm" "knotd:knot" "chromium:chromium" "chromedriver:chromium-driver" "certutil:libnss3-tools" "sslscan:sslscan" "testssl:testssl.sh" "gnutls-serv:gnutls-bin" "softhsm2-util:softhsm2")
+  wants+=("node:nodejs" "npm:npm" "knotd:knot" "chromium:chromium" "chromedriver:chromium-driver" "certutil:libnss3-tools" "sslscan:sslscan" "testssl:testssl.sh" "gnutls-serv:gnutls-bin" "jq:jq" "softhsm2-util:softhsm2")
 fi
 missing=()
 for want in "${wants[@]}"; do

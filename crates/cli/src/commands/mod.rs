@@ -21,6 +21,8 @@ pub(crate) mod site;
 use anyhow::Context;
 use clap::Args;
 use iryonet_domain::UnixMillis;
+use std::path::Path;
+use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 /// The wall clock, read here and handed in.
@@ -84,13 +86,59 @@ pub(crate) struct Registry {
 
 impl Registry {
     pub(crate) fn place(&self) -> anyhow::Result<iryonet_store::Place> {
-        let trust = self.store_trust.as_deref();
-        let named = iryonet_store::Place::named(&self.store, trust)?;
-        Ok(match (named, &self.store_password_file) {
-            (iryonet_store::Place::Postgres(_), Some(file)) => {
-                iryonet_store::Place::postgres(&self.store, trust, Some(file))?
-            }
-            (place, _) => place,
-        })
+        place(
+            &self.store,
+            self.store_trust.as_deref(),
+            self.store_password_file.as_deref(),
+        )
     }
+}
+
+/// A registry that a command opens by itself where it is named, in place of
+/// asking a center.
+#[derive(Args)]
+pub(crate) struct SomeRegistry {
+    /// Read this registry instead, also while a center runs on it: a file
+    /// (registry.sqlite), or a database of PostgreSQL's as
+    /// "host=/run/postgresql dbname=iryonet"; PGPASSFILE and the like are not read.
+    #[arg(long, value_name = "FILE|CONNECTION")]
+    store: Option<String>,
+    /// Roots (PEM) of the database server's certificate, when it is elsewhere.
+    #[arg(long, value_name = "FILE", env = "IRYONET_STORE_TRUST")]
+    store_trust: Option<std::path::PathBuf>,
+    /// A file with the database's password.
+    #[arg(long, value_name = "FILE", env = "IRYONET_STORE_PASSWORD_FILE")]
+    store_password_file: Option<std::path::PathBuf>,
+}
+
+impl SomeRegistry {
+    /// Opens it; nothing where none is named.
+    pub(crate) fn open_read_only(&self) -> anyhow::Result<Option<Arc<dyn iryonet_store::Store>>> {
+        let Some(store) = &self.store else {
+            return Ok(None);
+        };
+        let place = place(
+            store,
+            self.store_trust.as_deref(),
+            self.store_password_file.as_deref(),
+        )?;
+        let opened = place
+            .open_read_only()
+            .with_context(|| format!("the store {place} cannot be opened"))?;
+        Ok(Some(opened))
+    }
+}
+
+fn place(
+    store: &str,
+    trust: Option<&Path>,
+    password_file: Option<&Path>,
+) -> anyhow::Result<iryonet_store::Place> {
+    let named = iryonet_store::Place::named(store, trust)?;
+    Ok(match (named, password_file) {
+        (iryonet_store::Place::Postgres(_), Some(file)) => {
+            iryonet_store::Place::postgres(store, trust, Some(file))?
+        }
+        (place, _) => place,
+    })
 }
