@@ -86,6 +86,7 @@ fn build_crate(
     };
     let flags = [
         "-Cdebuginfo=2",
+        "-Ctarget-cpu=v3",
         "-Clink-arg=--btf",
         "--cfg=bpf_target_arch=\"x86_64\"",
     ];

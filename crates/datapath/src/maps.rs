@@ -4,7 +4,7 @@
 use aya_ebpf::Global;
 use aya_ebpf::macros::map;
 use aya_ebpf::maps::{Array, HashMap, LruHashMap, PerCpuArray};
-use iryonet_verdict::flows::BUCKET_WORDS;
+use iryonet_verdict::flows::{BUCKET_WORDS, ENTRY_WORDS};
 use iryonet_verdict::{
     BINDING_WORDS, Denial, DropKey, EndpointKey, FragmentKey, FragmentValue, LineCounters, Walk,
 };
@@ -30,9 +30,15 @@ pub(crate) static BINDINGS: Array<[u64; BINDING_WORDS]> =
 /// Bound /64s, with the interface they are bound to.
 #[map]
 pub(crate) static OWN_PREFIXES: HashMap<u64, u32> = HashMap::with_max_entries(1, 0);
-/// Conversations: buckets of the verdict's own table.
+/// The directory of conversations: buckets of the verdict's own table. It and
+/// the entries are mapped into user space, which also lets them begin at a page,
+/// so that no bucket and no entry lies in two cache lines.
 #[map]
-pub(crate) static FLOWS: Array<[u64; BUCKET_WORDS]> = Array::with_max_entries(1, BPF_F_MMAPABLE);
+pub(crate) static FLOW_DIRECTORY: Array<[u64; BUCKET_WORDS]> =
+    Array::with_max_entries(1, BPF_F_MMAPABLE);
+/// Conversations: the entries.
+#[map]
+pub(crate) static FLOWS: Array<[u64; ENTRY_WORDS]> = Array::with_max_entries(1, BPF_F_MMAPABLE);
 /// Fragmented packets on their way.
 #[map]
 pub(crate) static FRAGMENTS: LruHashMap<FragmentKey, FragmentValue> =
@@ -66,9 +72,16 @@ pub(crate) static WALKS: PerCpuArray<Walk> = PerCpuArray::with_max_entries(2, 0)
 /// Where a refused packet is described before it is counted.
 #[map]
 pub(crate) static DENIAL: PerCpuArray<Denial> = PerCpuArray::with_max_entries(1, 0);
-/// A word that nobody writes.
-#[map]
-pub(crate) static ZERO: Array<u64> = Array::with_max_entries(1, 0);
+/// A word that nobody writes, in memory of which the verifier does not know
+/// that. (It lies in `.bss`, a map that is reached without a call.)
+static mut ZERO: u64 = 0;
+
+/// 0, which nobody who has not run the program can know.
+#[inline(always)]
+pub(crate) fn zero() -> u64 {
+    // SAFETY: nobody writes it.
+    unsafe { (&raw const ZERO).read_volatile() }
+}
 
 macro_rules! constants {
     ($($(#[$doc:meta])* $name:ident: $type:ty = $placeholder:literal;)*) => {
@@ -101,6 +114,16 @@ constants! {
     GRANT_BUCKETS: u32 = 0x6972_79a9;
     /// Buckets of the table of conversations.
     FLOW_BUCKETS: u32 = 0x6972_79ac;
+    /// Keys of their hash.
+    FLOW_KEY_0: u64 = 0x6972_796f_6e65_74ad;
+    /// As above.
+    FLOW_KEY_1: u64 = 0x6972_796f_6e65_74ae;
+    /// As above.
+    FLOW_KEY_2: u64 = 0x6972_796f_6e65_74af;
+    /// As above.
+    FLOW_KEY_3: u64 = 0x6972_796f_6e65_74b0;
+    /// As above.
+    FLOW_KEY_4: u64 = 0x6972_796f_6e65_74b1;
     /// Entries of the ring of refused packets, a power of two, minus 1.
     DENIALS_MASK: u32 = 0x6972_79aa;
     /// 1 in tests that set the clock, else 0.

@@ -7,9 +7,10 @@ use aya_ebpf::bindings::{__sk_buff, BPF_ANY, BPF_NOEXIST};
 use aya_ebpf::helpers::generated::bpf_ktime_get_coarse_ns;
 use aya_ebpf::maps::Array;
 use iryonet_verdict::address::participant_of;
+use iryonet_verdict::flows::{self, Keys};
 use iryonet_verdict::slot::{self, Seed};
 use iryonet_verdict::{
-    Binding, Denial, DropKey, EndpointKey, FragmentKey, FragmentValue, Hook, Table, World, flows,
+    Binding, Denial, DropKey, EndpointKey, FragmentKey, FragmentValue, Hook, Table, World,
 };
 
 use crate::maps;
@@ -20,8 +21,6 @@ pub(crate) struct KernelWorld {
     /// With prefix 0 when there is none, and then with counter 0: the slot of
     /// all that has no binding.
     binding: Binding,
-    /// Always 0, read from a map: nothing that the verifier could know.
-    zero: u64,
 }
 
 impl KernelWorld {
@@ -33,12 +32,10 @@ impl KernelWorld {
             Hook::LineIn | Hook::LineOut => binding(ifindex),
             Hook::BackboneIn => UNBOUND,
         };
-        let zero = maps::ZERO.get(0).copied().unwrap_or(0);
         Self {
             now_ns: now_ns(),
             ifindex,
             binding,
-            zero,
         }
     }
 
@@ -145,21 +142,30 @@ impl slot::Read for Slots {
     }
 }
 
-/// The table of conversations in its map.
+/// The table of conversations in its two maps.
 pub(crate) struct Flows;
 
 impl flows::Memory for Flows {
     type Bucket = *mut u64;
+    type Entry = *mut u64;
 
     #[inline(always)]
-    fn shape(&self) -> (Seed, u32) {
-        let seed = Seed([maps::SEED_FIRST.load(), maps::SEED_SECOND.load()]);
-        (seed, maps::FLOW_BUCKETS.load())
+    fn shape(&self) -> (Keys, u32) {
+        let keys = Keys([
+            maps::FLOW_KEY_0.load(),
+            maps::FLOW_KEY_1.load(),
+            maps::FLOW_KEY_2.load(),
+            maps::FLOW_KEY_3.load(),
+            maps::FLOW_KEY_4.load(),
+        ]);
+        (keys, maps::FLOW_BUCKETS.load())
     }
 
     #[inline(always)]
     fn bucket(&self, index: u32) -> Option<*mut u64> {
-        maps::FLOWS.get_ptr_mut(index).map(|bucket| bucket.cast())
+        maps::FLOW_DIRECTORY
+            .get_ptr_mut(index)
+            .map(|bucket| bucket.cast())
     }
 
     #[inline(always)]
@@ -170,19 +176,35 @@ impl flows::Memory for Flows {
     }
 
     #[inline(always)]
-    fn prefetch(&self, bucket: *mut u64) {
-        // The instruction set knows no hint; loads whose result nobody waits
-        // for do the same.
-        for line in [0, 1, 2, 3] {
-            // SAFETY: within the bucket, as above.
-            let _ = unsafe { read_volatile(bucket.add(line * 8)) };
-        }
+    fn set_lane(&self, bucket: *mut u64, lane: usize, value: u16) {
+        // SAFETY: as above, and a bucket has four times as many lanes as words;
+        // the machine is little-endian, as the target's name says.
+        unsafe { write_volatile(bucket.cast::<u16>().add(lane), value) }
     }
 
     #[inline(always)]
-    fn store(&self, bucket: *mut u64, word: usize, value: u64) {
+    fn entry(&self, index: u32) -> Option<*mut u64> {
+        maps::FLOWS.get_ptr_mut(index).map(|entry| entry.cast())
+    }
+
+    #[inline(always)]
+    fn ask(&self, entry: *mut u64) {
+        // The instruction set knows no hint; a load whose result nobody waits
+        // for does the same.
+        // SAFETY: the verdict asks for words of an entry only.
+        let _ = unsafe { read_volatile(entry) };
+    }
+
+    #[inline(always)]
+    fn read(&self, entry: *mut u64, word: usize) -> u64 {
+        // SAFETY: as above; other CPUs may write them.
+        unsafe { read_volatile(entry.add(word)) }
+    }
+
+    #[inline(always)]
+    fn write(&self, entry: *mut u64, word: usize, value: u64) {
         // SAFETY: as above.
-        unsafe { write_volatile(bucket.add(word), value) }
+        unsafe { write_volatile(entry.add(word), value) }
     }
 
     #[inline(always)]
@@ -200,23 +222,6 @@ impl flows::Memory for Flows {
         }
         word
     }
-
-    #[inline(always)]
-    fn replace(&self, bucket: *mut u64, word: usize, expected: u64, value: u64) -> bool {
-        let mut found = expected;
-        // SAFETY: as above; the instruction names r0 for what is expected and
-        // what was found.
-        unsafe {
-            core::arch::asm!(
-                "r0 = cmpxchg_64({word} + 0, r0, {value})",
-                word = in(reg) bucket.add(word),
-                value = in(reg) value,
-                inout("r0") found,
-                options(nostack, preserves_flags),
-            );
-        }
-        found == expected
-    }
 }
 
 impl World for KernelWorld {
@@ -225,7 +230,7 @@ impl World for KernelWorld {
 
     #[inline(always)]
     fn launder(&self, word: u64) -> u64 {
-        word | self.zero
+        word | maps::zero()
     }
     #[inline(always)]
     fn now_ns(&self) -> u64 {

@@ -13,6 +13,7 @@ use core::mem::MaybeUninit;
 use crate::address::{
     in_network, is_link_local, is_link_multicast, is_unspecified, participant_of,
 };
+use crate::flows::{self, Located, Place};
 use crate::packet::{Ipv6, Packet, TRANSPORT_OFFSET, protocol};
 use crate::transport::{self, Quoted, Role, Transport};
 use crate::walk::{Piece, Walk};
@@ -20,31 +21,114 @@ use crate::world::{
     Binding, EndpointKey, FLOW_TOUCH_NS, FRAGMENT_LIFETIME_NS, FlowKey, FlowValue, FragmentKey,
     FragmentValue, Hook, ParticipantSlot, ParticipantState, Table, World, flow_idle_max_ns,
 };
-use crate::{DenyReason, flows, slot};
+use crate::{DenyReason, slot};
 
 /// Whether a packet may pass, and if not, why.
 pub type Verdict = Result<(), DenyReason>;
 
 /// Decides about a packet and counts it.
-#[inline(always)]
 pub fn run<W: World, P: Packet + ?Sized>(world: &mut W, hook: Hook, packet: &P) -> Verdict {
-    let verdict = decide(world, hook, packet);
+    let verdict = match decide_common(world, hook, packet) {
+        Some(verdict) => verdict,
+        None => decide(world, hook, packet),
+    };
     match verdict {
-        Ok(()) => world.count_pass(hook, packet.bytes()),
+        Ok(()) => pass(world, hook, packet),
         Err(reason) => refuse(world, hook, packet, reason),
     }
     verdict
 }
 
-/// Counts a packet that is refused. Its own function: what it keeps on the
-/// kernel's small stack is not there while the decision is made.
-#[inline(never)]
-fn refuse<W: World, P: Packet + ?Sized>(world: &mut W, hook: Hook, packet: &P, reason: DenyReason) {
+/// Counts a packet that passes.
+#[inline(always)]
+pub fn pass<W: World, P: Packet + ?Sized>(world: &mut W, hook: Hook, packet: &P) {
+    world.count_pass(hook, packet.bytes());
+}
+
+/// Counts a packet that is refused.
+#[inline(always)]
+pub fn refuse<W: World, P: Packet + ?Sized>(
+    world: &mut W,
+    hook: Hook,
+    packet: &P,
+    reason: DenyReason,
+) {
     let mut own = MaybeUninit::uninit();
     if let Some(denial) = world.denial(&mut own) {
         denial.describe(world, hook, reason, packet);
         world.count_deny(hook, denial);
     }
+}
+
+/// Decides about the packets that nearly all are: TCP and UDP between two
+/// participants, without extension headers, of a conversation that is in force
+/// or a new one. `None` for every other packet.
+///
+/// It says nothing that [`decide`] would not say, and says it sooner. What it
+/// leaves out keeps it short, and lets the compiler find room in registers for
+/// what it has to remember; and since it looks for the conversation before it
+/// asks for anything else, memory is not waited for idly.
+#[inline(always)]
+pub fn decide_common<W: World, P: Packet + ?Sized>(
+    world: &mut W,
+    hook: Hook,
+    packet: &P,
+) -> Option<Verdict> {
+    match common(world, hook, packet) {
+        Ok(true) => Some(Ok(())),
+        Ok(false) => None,
+        Err(reason) => Some(Err(reason)),
+    }
+}
+
+/// Whether the packet passes; `false` when that is not decided here.
+#[inline(always)]
+fn common<W: World, P: Packet + ?Sized>(
+    world: &mut W,
+    hook: Hook,
+    packet: &P,
+) -> Result<bool, DenyReason> {
+    let ip = Ipv6::read(packet)?;
+    let is_plain = ip.next == protocol::TCP || ip.next == protocol::UDP;
+    let with_infrastructure =
+        participant_of(ip.source_high) == 0 || participant_of(ip.destination_high) == 0;
+    if !is_plain || with_infrastructure || ip.is_link_scope() {
+        return Ok(false);
+    }
+    let (ends, ahead) = match hook {
+        Hook::LineIn => line_in(world, &ip, || look_ahead(world, packet, &ip))?,
+        Hook::LineOut => line_out(world, &ip, || look_ahead(world, packet, &ip))?,
+        Hook::BackboneIn => return Ok(false),
+    };
+    let transport = transport::read_plain(packet, &ip)?;
+    let memory = world.flows();
+    if let Some(place) = flows::place_of_new(&memory, &ahead.located) {
+        authorised(world, &ip, &transport, &ends, true)?;
+        enter(world, &ends, &ahead, Some(place), true)?;
+        return Ok(true);
+    }
+    let lookup = flows::find(&memory, &ahead.located);
+    let place = match &lookup.found {
+        Some((place, known)) => {
+            if belongs(world, &transport, known, ahead.from_a) {
+                if in_force(world, &ends, &ahead, *place, known) {
+                    return Ok(true);
+                }
+                if known.opened_by_a != ahead.from_a {
+                    // Whether the other side may still open it.
+                    return Ok(false);
+                }
+            }
+            Some(*place)
+        }
+        None => {
+            let (opener, now_ns) = (ends.source.number, world.now_ns());
+            flows::room(&memory, &ahead.located, &lookup, opener, now_ns)
+        }
+    };
+    authorised(world, &ip, &transport, &ends, true)?;
+    enter(world, &ends, &ahead, place, true)?;
+    Ok(true)
 }
 
 /// Decides about a packet.
@@ -54,11 +138,15 @@ fn refuse<W: World, P: Packet + ?Sized>(world: &mut W, hook: Hook, packet: &P, r
 #[inline(always)]
 pub fn decide<W: World, P: Packet + ?Sized>(world: &mut W, hook: Hook, packet: &P) -> Verdict {
     let ip = Ipv6::read(packet)?;
-    match hook {
-        Hook::LineIn => line_in(world, packet, &ip),
-        Hook::LineOut => line_out(world, packet, &ip),
-        Hook::BackboneIn => backbone_in(world, packet, &ip),
+    if ip.is_link_scope() {
+        return link_scope(world, hook, packet, &ip);
     }
+    let ends = match hook {
+        Hook::LineIn => line_in(world, &ip, || ())?.0,
+        Hook::LineOut => line_out(world, &ip, || ())?.0,
+        Hook::BackboneIn => return backbone_in(world, packet, &ip),
+    };
+    exchange(world, packet, &ip, &ends)
 }
 
 /// One side of a packet that is on its way between two places of the network.
@@ -94,50 +182,60 @@ impl End {
     }
 }
 
-/// From the site: is it who it says, and may it reach where it wants?
-#[inline(always)]
-fn line_in<W: World, P: Packet + ?Sized>(world: &mut W, packet: &P, ip: &Ipv6) -> Verdict {
-    if ip.is_link_scope() {
-        return link_scope(world, Hook::LineIn, packet, ip);
+/// Both sides.
+#[derive(Clone, Copy)]
+struct Ends {
+    source: End,
+    destination: End,
+}
+
+impl Ends {
+    /// As they stand in a conversation.
+    #[inline(always)]
+    fn generations(&self, from_a: bool) -> u64 {
+        let (source, destination) = (self.source.generation(), self.destination.generation());
+        let (a, b) = if from_a {
+            (source, destination)
+        } else {
+            (destination, source)
+        };
+        u64::from(a) << 32 | u64::from(b)
     }
-    ask_ahead(world, packet, ip);
+}
+
+/// From the site: is it who it says, and may it reach where it wants? Does
+/// something in between, before the first table is asked.
+#[inline(always)]
+fn line_in<W: World, R>(
+    world: &W,
+    ip: &Ipv6,
+    between: impl FnOnce() -> R,
+) -> Result<(Ends, R), DenyReason> {
     let binding = bound(world)?;
     if ip.source_high != binding.prefix {
         return Err(DenyReason::SpoofedSource);
     }
-    let source = live_source(world, binding.participant)?;
+    let result = between();
+    let source = live_source(world, participant_of(ip.source_high))?;
     if !in_network(world.network(), ip.destination_high) {
         return Err(DenyReason::OutsideNetwork);
     }
     let destination = End::look_up(world, participant_of(ip.destination_high));
-    exchange(world, packet, ip, source, destination)
-}
-
-/// Asks memory for the packet's conversation before anything else is looked up.
-/// The table is too large for any cache, and waiting for it is most of what a
-/// packet costs: so the rest of the decision is made meanwhile. For a packet
-/// with extension headers this asks for the wrong place, which does no harm.
-#[inline(always)]
-fn ask_ahead<W: World, P: Packet + ?Sized>(world: &W, packet: &P, ip: &Ipv6) {
-    if let Some([first]) = packet.near::<{ TRANSPORT_OFFSET as usize }, 1>() {
-        let (key, _) = FlowKey::of(
-            (ip.source_high, ip.source_low),
-            (ip.destination_high, ip.destination_low),
-            ip.next,
-            (first >> 48) as u16,
-            (first >> 32) as u16,
-        );
-        flows::ask_ahead(&world.flows(), &key);
-    }
+    let ends = Ends {
+        source,
+        destination,
+    };
+    Ok((ends, result))
 }
 
 /// To the site: is it the right line, and may the sender reach this site?
+/// Otherwise as [`line_in`].
 #[inline(always)]
-fn line_out<W: World, P: Packet + ?Sized>(world: &mut W, packet: &P, ip: &Ipv6) -> Verdict {
-    if ip.is_link_scope() {
-        return link_scope(world, Hook::LineOut, packet, ip);
-    }
-    ask_ahead(world, packet, ip);
+fn line_out<W: World, R>(
+    world: &W,
+    ip: &Ipv6,
+    between: impl FnOnce() -> R,
+) -> Result<(Ends, R), DenyReason> {
     let binding = bound(world)?;
     if ip.destination_high != binding.prefix {
         return Err(DenyReason::NotOwner);
@@ -145,18 +243,48 @@ fn line_out<W: World, P: Packet + ?Sized>(world: &mut W, packet: &P, ip: &Ipv6) 
     if !in_network(world.network(), ip.source_high) {
         return Err(DenyReason::SourceOutsideNetwork);
     }
+    let result = between();
     let source = live_source(world, participant_of(ip.source_high))?;
-    let destination = End::look_up(world, binding.participant);
-    exchange(world, packet, ip, source, destination)
+    let destination = End::look_up(world, participant_of(ip.destination_high));
+    let ends = Ends {
+        source,
+        destination,
+    };
+    Ok((ends, result))
+}
+
+/// Where the directory says that a conversation is.
+struct Ahead {
+    /// Whether the packet's sender is the conversation's end a.
+    from_a: bool,
+    located: Located,
+}
+
+/// Looks a plain packet's conversation up in the directory, before anything
+/// else is asked. Its entry lies in a table too large for any cache, and to wait
+/// for it is most of what a packet costs: the rest is decided meanwhile.
+#[inline(always)]
+fn look_ahead<W: World, P: Packet + ?Sized>(world: &W, packet: &P, ip: &Ipv6) -> Ahead {
+    // Should there be no ports, the packet is refused before this is used.
+    let first = packet.near::<{ TRANSPORT_OFFSET as usize }, 1>();
+    let [first] = first.unwrap_or_default();
+    let (key, from_a) = FlowKey::of(
+        (ip.source_high, ip.source_low),
+        (ip.destination_high, ip.destination_low),
+        ip.next,
+        (first >> 48) as u16,
+        (first >> 32) as u16,
+    );
+    Ahead {
+        from_a,
+        located: flows::locate(&world.flows(), &key),
+    }
 }
 
 /// From the backbone: nothing that claims to be one of our own sites, nothing
 /// that only passes through. Conversations are left to the line that delivers.
 #[inline(always)]
 fn backbone_in<W: World, P: Packet + ?Sized>(world: &mut W, packet: &P, ip: &Ipv6) -> Verdict {
-    if ip.is_link_scope() {
-        return link_scope(world, Hook::BackboneIn, packet, ip);
-    }
     if !in_network(world.network(), ip.source_high) {
         return Err(DenyReason::SourceOutsideNetwork);
     }
@@ -199,9 +327,12 @@ fn exchange<W: World, P: Packet + ?Sized>(
     world: &mut W,
     packet: &P,
     ip: &Ipv6,
-    source: End,
-    destination: End,
+    ends: &Ends,
 ) -> Verdict {
+    let Ends {
+        source,
+        destination,
+    } = *ends;
     let mut own = MaybeUninit::uninit();
     let at = Walk::new(ip.next, TRANSPORT_OFFSET, ip.end);
     let Some(at) = packet.scratch(0, &mut own, at) else {
@@ -229,7 +360,7 @@ fn exchange<W: World, P: Packet + ?Sized>(
         }
         base_answer(world, ip, &transport)?;
     } else {
-        conversation(world, ip, &transport, source, destination)?;
+        conversation(world, ip, &transport, ends)?;
     }
     first_fragment(world, ip, at, source.generation(), destination.generation())
 }
@@ -365,107 +496,106 @@ fn base_answer<W: World>(world: &W, ip: &Ipv6, transport: &Transport) -> Verdict
 
 /// Between two participants: a conversation in force, or a grant that opens one.
 #[inline(always)]
-fn conversation<W: World>(
-    world: &W,
-    ip: &Ipv6,
-    transport: &Transport,
-    source: End,
-    destination: End,
-) -> Verdict {
-    let from = (ip.source_high, ip.source_low);
-    let to = (ip.destination_high, ip.destination_low);
-    let (key, sender_is_a) = FlowKey::of(
-        from,
-        to,
+fn conversation<W: World>(world: &W, ip: &Ipv6, transport: &Transport, ends: &Ends) -> Verdict {
+    let (key, from_a) = FlowKey::of(
+        (ip.source_high, ip.source_low),
+        (ip.destination_high, ip.destination_low),
         transport.protocol,
         transport.source_port,
         transport.destination_port,
     );
-    let sender_is_a = world.launder(u64::from(sender_is_a)) != 0;
-    let now_ns = world.now_ns();
-    let (a, b) = if sender_is_a {
-        (source, destination)
-    } else {
-        (destination, source)
+    let ahead = Ahead {
+        from_a: world.launder(u64::from(from_a)) != 0,
+        located: flows::locate(&world.flows(), &key),
     };
-    let mut value = FlowValue {
-        last_seen_ns: now_ns,
-        a_generation: a.generation(),
-        b_generation: b.generation(),
-        opened_by_a: sender_is_a,
-    };
-
     // Whom the grant is asked for: whoever opened the conversation, or the
     // sender when there is none that this packet could belong to.
     let mut sender_opens = true;
-    let lookup = flows::find(&world.flows(), &key);
-    if let Some((flow, known)) = lookup.found {
-        let sender_opened = known.opened_by_a == sender_is_a;
-        let fits = match transport.role {
-            Role::OPENING => sender_opened,
-            Role::ANSWER => !sender_opened,
-            _ => true,
-        };
-        let idle_ns = now_ns.saturating_sub(known.last_seen_ns);
-        if fits && idle_ns <= flow_idle_max_ns(transport.protocol) {
-            if destination.live()
-                && known.a_generation == value.a_generation
-                && known.b_generation == value.b_generation
-            {
-                if idle_ns >= FLOW_TOUCH_NS {
-                    flows::touch(&world.flows(), flow, now_ns);
-                }
-                return Ok(());
-            }
-            // Something about one of the two has changed since: ask again.
-            sender_opens = sender_opened;
+    let lookup = flows::find(&world.flows(), &ahead.located);
+    if let Some((place, known)) = &lookup.found
+        && belongs(world, transport, known, ahead.from_a)
+    {
+        if in_force(world, ends, &ahead, *place, known) {
+            return Ok(());
         }
+        // Something about one of the two has changed since: ask again.
+        sender_opens = known.opened_by_a == ahead.from_a;
     }
     let mut sender_opens = world.launder(u64::from(sender_opens)) != 0;
     if sender_opens && transport.role.is(Role::ANSWER) {
         return Err(DenyReason::ReplyWithoutFlow);
     }
-    let mut verdict = authorised(
-        world,
-        source,
-        destination,
-        from,
-        to,
-        transport,
-        sender_opens,
-    );
+    let mut verdict = authorised(world, ip, transport, ends, sender_opens);
     if verdict.is_err() && !sender_opens && !transport.role.is(Role::ANSWER) {
         // The conversation is cut, but its responder may have a grant of its
         // own for the same addresses and ports. When it has not, the reason
         // that is told is the one that the conversation was cut for.
         sender_opens = true;
-        if authorised(world, source, destination, from, to, transport, true).is_ok() {
+        if authorised(world, ip, transport, ends, true).is_ok() {
             verdict = Ok(());
         }
     }
     verdict?;
-    if !destination.live() {
-        return Err(DenyReason::PeerNotLive);
+    let place = match &lookup.found {
+        Some((place, _)) => Some(*place),
+        None => {
+            // Not known means that the sender opens it.
+            let (opener, now_ns) = (ends.source.number, world.now_ns());
+            flows::room(&world.flows(), &ahead.located, &lookup, opener, now_ns)
+        }
+    };
+    enter(world, ends, &ahead, place, sender_opens)
+}
+
+/// Whether a packet can be one of a conversation: it comes from the side that
+/// sends such, and the conversation was not silent for too long.
+#[inline(always)]
+fn belongs<W: World>(world: &W, transport: &Transport, known: &FlowValue, from_a: bool) -> bool {
+    let sender_opened = known.opened_by_a == from_a;
+    let fits = match transport.role {
+        Role::OPENING => sender_opened,
+        Role::ANSWER => !sender_opened,
+        _ => true,
+    };
+    let idle_ns = world.now_ns().saturating_sub(known.last_seen_ns);
+    fits && idle_ns <= flow_idle_max_ns(transport.protocol)
+}
+
+/// Whether nothing has changed since a conversation was allowed; if so, it is
+/// noted as seen.
+#[inline(always)]
+fn in_force<W: World>(
+    world: &W,
+    ends: &Ends,
+    ahead: &Ahead,
+    place: Place,
+    known: &FlowValue,
+) -> bool {
+    if !ends.destination.live() || known.generations != ends.generations(ahead.from_a) {
+        return false;
     }
-    value.opened_by_a = sender_is_a == sender_opens;
-    written(flows::write(&world.flows(), &lookup, &key, &value))
+    let (then_ns, now_ns) = (known.last_seen_ns, world.now_ns());
+    if now_ns.saturating_sub(then_ns) >= FLOW_TOUCH_NS {
+        flows::touch(&world.flows(), &ahead.located, place, then_ns, now_ns);
+    }
+    true
 }
 
 /// Whether a grant lets one side open a conversation to the other's endpoint.
 #[inline(always)]
 fn authorised<W: World>(
     world: &W,
-    source: End,
-    destination: End,
-    from: (u64, u64),
-    to: (u64, u64),
+    ip: &Ipv6,
     transport: &Transport,
+    ends: &Ends,
     sender_opens: bool,
 ) -> Verdict {
     let (initiator, (high, low), port) = if sender_opens {
-        (source.number, to, transport.destination_port)
+        let to = (ip.destination_high, ip.destination_low);
+        (ends.source.number, to, transport.destination_port)
     } else {
-        (destination.number, from, transport.source_port)
+        let from = (ip.source_high, ip.source_low);
+        (ends.destination.number, from, transport.source_port)
     };
     let key = EndpointKey::new(high, low, transport.protocol, port);
     let Some(service) = world.endpoint(&key) else {
@@ -480,6 +610,29 @@ fn authorised<W: World>(
     } else {
         Err(DenyReason::NoAgreement)
     }
+}
+
+/// Keeps a conversation that was allowed.
+#[inline(always)]
+fn enter<W: World>(
+    world: &W,
+    ends: &Ends,
+    ahead: &Ahead,
+    place: Option<Place>,
+    sender_opens: bool,
+) -> Verdict {
+    if !ends.destination.live() {
+        return Err(DenyReason::PeerNotLive);
+    }
+    let Some(place) = place else {
+        return Err(DenyReason::TableUnavailable);
+    };
+    let value = FlowValue {
+        last_seen_ns: world.now_ns(),
+        generations: ends.generations(ahead.from_a),
+        opened_by_a: ahead.from_a == sender_opens,
+    };
+    written(flows::write(&world.flows(), &ahead.located, place, &value))
 }
 
 #[inline(always)]
@@ -547,21 +700,18 @@ fn error_message<W: World, P: Packet + ?Sized>(
         transport.source_port,
         transport.destination_port,
     );
-    let Some((_, known)) = flows::find(&world.flows(), &key).found else {
+    let located = flows::locate(&world.flows(), &key);
+    let Some((_, known)) = flows::find(&world.flows(), &located).found else {
         return refused;
     };
-    let quoter = End::look_up(world, quoter);
-    let other = End::look_up(world, other);
-    let (a, b) = if quoter_is_a {
-        (quoter, other)
-    } else {
-        (other, quoter)
+    let ends = Ends {
+        source: End::look_up(world, quoter),
+        destination: End::look_up(world, other),
     };
     let idle_ns = world.now_ns().saturating_sub(known.last_seen_ns);
-    if a.live()
-        && b.live()
-        && known.a_generation == a.generation()
-        && known.b_generation == b.generation()
+    if ends.source.live()
+        && ends.destination.live()
+        && known.generations == ends.generations(quoter_is_a)
         && idle_ns <= flow_idle_max_ns(transport.protocol)
     {
         Ok(())

@@ -23,7 +23,7 @@ mod transport;
 mod walk;
 mod world;
 
-pub use decide::{Verdict, decide, run};
+pub use decide::{Verdict, decide, decide_common, pass, refuse, run};
 pub use packet::{ETHERNET_BYTES, Ipv6, Packet, protocol};
 pub use reason::DenyReason;
 pub use walk::{EXTENSION_HEADERS_MAX, Walk};

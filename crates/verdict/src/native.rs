@@ -124,6 +124,21 @@ impl NativeWorld {
         crate::run(self, hook, frame)
     }
 
+    /// As [`run`](Self::run), with every packet going the long way: for tests
+    /// that compare the two.
+    ///
+    /// # Errors
+    /// The reason for which it may not pass.
+    pub fn run_whole(&mut self, hook: Hook, ifindex: u32, frame: &[u8]) -> Verdict {
+        self.ifindex = ifindex;
+        let verdict = crate::decide(self, hook, frame);
+        match verdict {
+            Ok(()) => crate::pass(self, hook, frame),
+            Err(reason) => crate::refuse(self, hook, frame, reason),
+        }
+        verdict
+    }
+
     /// As [`run`](Self::run), for another view of a packet.
     ///
     /// # Errors

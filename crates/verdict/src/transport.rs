@@ -48,6 +48,27 @@ const TCP_ACK: u64 = 0x10;
 const ECHO_REQUEST: u8 = 128;
 const ECHO_REPLY: u8 = 129;
 
+/// Reads the transport header of a packet without extension headers, of a
+/// protocol for which [`is_transport`]. It lies at a fixed place, which the
+/// kernel reads without a call.
+#[inline(always)]
+pub(crate) fn read_plain<P: Packet + ?Sized>(
+    packet: &P,
+    ip: &Ipv6,
+) -> Result<Transport, DenyReason> {
+    let Some([first]) = packet.near::<{ TRANSPORT_OFFSET as usize }, 1>() else {
+        return Err(DenyReason::Malformed);
+    };
+    let mut second = 0;
+    if ip.next == protocol::TCP {
+        let Some([word]) = packet.near::<{ TRANSPORT_OFFSET as usize + 8 }, 1>() else {
+            return Err(DenyReason::Malformed);
+        };
+        second = word;
+    }
+    headers(first, second, &Walk::new(ip.next, TRANSPORT_OFFSET, ip.end))
+}
+
 /// Reads the transport header of a packet, walking past extension headers.
 ///
 /// `at` holds the walk's end state for the caller: offset of the transport
@@ -58,20 +79,8 @@ pub(crate) fn read<P: Packet + ?Sized>(
     ip: &Ipv6,
     at: &mut Walk,
 ) -> Result<Transport, DenyReason> {
-    // The common packet has no extension header: its transport header lies at
-    // a fixed place, which the kernel reads without a call.
     if is_transport(ip.next) {
-        let Some([first]) = packet.near::<{ TRANSPORT_OFFSET as usize }, 1>() else {
-            return Err(DenyReason::Malformed);
-        };
-        let mut second = 0;
-        if ip.next == protocol::TCP {
-            let Some([word]) = packet.near::<{ TRANSPORT_OFFSET as usize + 8 }, 1>() else {
-                return Err(DenyReason::Malformed);
-            };
-            second = word;
-        }
-        return headers(first, second, at);
+        return read_plain(packet, ip);
     }
     walk(packet, at)?;
     if at.piece.is(Piece::LATER) {

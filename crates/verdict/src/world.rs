@@ -149,31 +149,27 @@ pub struct Binding {
 }
 
 /// An address, protocol and port in the network.
+///
+/// Two whole words: were it put together of smaller pieces, whoever reads it
+/// again as words would have to wait until the CPU has written the pieces, and
+/// all that it was to write before them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[repr(C)]
 pub struct EndpointKey {
     /// Lower half of the address.
-    pub low: u64,
-    /// Bits 32..64 of the address.
-    pub high: u32,
-    /// Port; 0 for ICMPv6 echo and for markers.
-    pub port: u16,
-    /// Protocol number; 0 marks an address that offers something.
-    pub protocol: u8,
-    /// Always 0.
-    pub zero: u8,
+    low: u64,
+    /// Bits 32..64 of the address, port, protocol: `32 | 16 | 8`, above 8 that
+    /// are 0.
+    rest: u64,
 }
 
 impl EndpointKey {
-    /// The key of an endpoint.
+    /// The key of an endpoint. The port is 0 for ICMPv6 echo.
     #[inline(always)]
     pub const fn new(high: u64, low: u64, protocol: u8, port: u16) -> Self {
         Self {
             low,
-            high: high as u32,
-            port,
-            protocol,
-            zero: 0,
+            rest: high << 32 | (port as u64) << 16 | (protocol as u64) << 8,
         }
     }
 
@@ -181,6 +177,21 @@ impl EndpointKey {
     #[inline(always)]
     pub const fn marker(high: u64, low: u64) -> Self {
         Self::new(high, low, 0, 0)
+    }
+
+    /// Whether the key is a marker.
+    pub const fn is_marker(&self) -> bool {
+        self.rest as u32 == 0
+    }
+
+    /// The marker of the endpoint's address.
+    pub const fn marker_of(&self) -> Self {
+        Self::marker(self.rest >> 32, self.low)
+    }
+
+    /// The participant whose endpoint it is.
+    pub const fn participant(&self) -> u32 {
+        participant_of(self.rest >> 32)
     }
 }
 
@@ -245,10 +256,9 @@ impl FlowKey {
 pub struct FlowValue {
     /// When a packet of it last passed, to the second: monotonic nanoseconds.
     pub last_seen_ns: u64,
-    /// Generation of end a's participant when it was checked.
-    pub a_generation: u32,
-    /// Generation of end b's participant when it was checked.
-    pub b_generation: u32,
+    /// Generations of both ends' participants when it was checked: end a's
+    /// above end b's, 32 bits each.
+    pub generations: u64,
     /// Whether end a opened it.
     pub opened_by_a: bool,
 }

@@ -6,7 +6,7 @@ use iryonet_verdict::slot::Seed;
 use super::config::Config;
 
 /// To be raised with every change of a map's name, kind, key or value.
-const VERSION: u64 = 4;
+const VERSION: u64 = 5;
 const MAGIC: u64 = 0x4952_594f_4e45_5400;
 
 /// The words of the LAYOUT map's one entry.

@@ -23,13 +23,14 @@ const FRAGMENTS_MAX: u32 = 16_384;
 const DROPS_MAX: u32 = 16_384;
 
 /// The maps that live as long as the pins.
-pub(super) const PINNED_MAPS: [&str; 14] = [
+pub(super) const PINNED_MAPS: [&str; 15] = [
     "PARTICIPANTS",
     "GRANTS",
     "ENDPOINTS",
     "BASE_SERVICES",
     "BINDINGS",
     "OWN_PREFIXES",
+    "FLOW_DIRECTORY",
     "FLOWS",
     "FRAGMENTS",
     "COUNTERS",
@@ -167,6 +168,7 @@ fn load(
     let participant_buckets = buckets_for(config.participants_max);
     let grant_buckets = buckets_for(config.grants_max);
     let flow_buckets = flows::buckets_for(config.flows_max);
+    let flows::Keys(flow_keys) = flows::Keys::of(seed);
     let denials_mask = DENIALS - 1;
     let test_clock = u32::from(extras.test_clock);
 
@@ -184,6 +186,11 @@ fn load(
         .override_global("PARTICIPANT_BUCKETS", &participant_buckets, true)
         .override_global("GRANT_BUCKETS", &grant_buckets, true)
         .override_global("FLOW_BUCKETS", &flow_buckets, true)
+        .override_global("FLOW_KEY_0", &flow_keys[0], true)
+        .override_global("FLOW_KEY_1", &flow_keys[1], true)
+        .override_global("FLOW_KEY_2", &flow_keys[2], true)
+        .override_global("FLOW_KEY_3", &flow_keys[3], true)
+        .override_global("FLOW_KEY_4", &flow_keys[4], true)
         .override_global("DENIALS_MASK", &denials_mask, true)
         .override_global("TEST_CLOCK", &test_clock, true)
         .map_max_entries("PARTICIPANTS", memory_buckets(config.participants_max))
@@ -193,7 +200,8 @@ fn load(
         .map_max_entries("BASE_SERVICES", BASE_SERVICES_MAX)
         .map_max_entries("BINDINGS", INTERFACES_MAX)
         .map_max_entries("OWN_PREFIXES", config.lines_max)
-        .map_max_entries("FLOWS", flow_buckets)
+        .map_max_entries("FLOW_DIRECTORY", flow_buckets)
+        .map_max_entries("FLOWS", flows::entries_for(flow_buckets))
         .map_max_entries("FRAGMENTS", FRAGMENTS_MAX)
         // Slot 0 is all that has no binding.
         .map_max_entries("COUNTERS", config.lines_max + 1)

@@ -51,8 +51,8 @@ impl Slots for Shared {
     #[allow(unsafe_code, reason = "the memory is the kernel's")]
     fn slots(&self) -> &[AtomicU64] {
         // SAFETY: the mapping is page-aligned, as long as `slots` words, lives
-        // as long as `self`, and is only ever accessed as 8-byte atomics: here,
-        // and by the programs with aligned 8-byte loads.
+        // as long as `self`, and is only ever accessed as 8-byte atomics here,
+        // and by the programs with aligned loads and stores.
         unsafe { std::slice::from_raw_parts(self.memory.as_ptr().cast(), self.slots) }
     }
 }
@@ -107,8 +107,14 @@ impl Tables {
         let slots = |entries_max| memory_buckets(entries_max) as usize * BUCKET_SLOTS;
         let participants = Shared::open(loaded, "PARTICIPANTS", slots(config.participants_max))?;
         let grants = Shared::open(loaded, "GRANTS", slots(config.grants_max))?;
-        let flow_words = flows::buckets_for(config.flows_max) as usize * flows::BUCKET_WORDS;
-        let flows = FlowTable::over(Shared::open(loaded, "FLOWS", flow_words)?, seed);
+        let flow_buckets = flows::buckets_for(config.flows_max);
+        let directory = flow_buckets as usize * flows::BUCKET_WORDS;
+        let entries = flows::entries_for(flow_buckets) as usize * flows::ENTRY_WORDS;
+        let flows = FlowTable::over(
+            Shared::open(loaded, "FLOW_DIRECTORY", directory)?,
+            Shared::open(loaded, "FLOWS", entries)?,
+            seed,
+        );
         let policy = Policy::new(
             Writer::new(
                 participants,
@@ -157,11 +163,11 @@ impl Tables {
         let mut markers = BTreeSet::new();
         for entry in self.endpoints.iter() {
             let (Raw(key), service) = entry.map_err(reading("ENDPOINTS"))?;
-            if key.protocol == 0 {
+            if key.is_marker() {
                 markers.insert(key);
             } else {
                 self.endpoint_services.insert(key, service);
-                *self.endpoint_markers.entry(marker_of(&key)).or_default() += 1;
+                *self.endpoint_markers.entry(key.marker_of()).or_default() += 1;
             }
         }
         // A process that died between an endpoint and its marker left one alone.
@@ -253,7 +259,7 @@ impl Tables {
             self.renew_owner(&key);
             return Ok(true);
         }
-        let marker = marker_of(&key);
+        let marker = key.marker_of();
         let count = self.endpoint_markers.entry(marker).or_default();
         *count += 1;
         if *count == 1 {
@@ -273,7 +279,7 @@ impl Tables {
             .map_err(writing("ENDPOINTS"))?;
         self.endpoint_services.remove(&key);
         self.renew_owner(&key);
-        let marker = marker_of(&key);
+        let marker = key.marker_of();
         if let Some(count) = self.endpoint_markers.get_mut(&marker) {
             *count = count.saturating_sub(1);
             if *count == 0 {
@@ -305,8 +311,7 @@ impl Tables {
 
     /// The participant of an endpoint's address gets a new generation.
     fn renew_owner(&mut self, key: &EndpointKey) {
-        self.policy
-            .renew_generation(address::participant_of(u64::from(key.high)));
+        self.policy.renew_generation(key.participant());
     }
 
     pub(super) fn set_base_service(&mut self, key: EndpointKey) -> Result<bool, DatapathError> {
@@ -654,14 +659,6 @@ fn writing(map: &'static str) -> impl Fn(MapError) -> DatapathError {
         map,
         action: "writing",
         source: Box::new(error),
-    }
-}
-
-fn marker_of(key: &EndpointKey) -> EndpointKey {
-    EndpointKey {
-        port: 0,
-        protocol: 0,
-        ..*key
     }
 }
 

@@ -3,7 +3,8 @@
 //! Millions of packets, policies and changes, the same ones to the programs in
 //! the kernel (by test runs) and to the native world: the same verdict and the
 //! same reason every time, and equal counters at the end. Time, conversations
-//! and fragments run on from packet to packet in both.
+//! and fragments run on from packet to packet in both. The native world is two
+//! worlds besides, of which one never takes the short way through the verdict.
 //!
 //! Seeded: the seed is printed, and `IRYONET_DIFFERENTIAL_SEED` repeats a run.
 //! `IRYONET_DIFFERENTIAL_PACKETS` sets how many (2,000,000 when unset).
@@ -17,6 +18,7 @@
 
 mod packets;
 mod scenario;
+mod twins;
 
 use std::collections::BTreeMap;
 use std::time::Instant;
@@ -34,7 +36,7 @@ const ROUND_PACKETS: u64 = 50_000;
 fn config() -> Config {
     Config {
         // Small enough that conversations are forgotten for want of room.
-        flows_max: 512,
+        flows_max: 256,
         participants_max: 64,
         grants_max: 256,
         endpoints_max: 256,

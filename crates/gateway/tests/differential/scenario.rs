@@ -4,7 +4,7 @@ use std::process::Command;
 
 use iryonet_gateway::datapath::{Binding, Config, Datapath};
 use iryonet_verdict::address::site_prefix;
-use iryonet_verdict::native::{NativeWorld, Setting};
+use iryonet_verdict::native::Setting;
 use iryonet_verdict::slot::Seed;
 use iryonet_verdict::{Hook, ParticipantState, Verdict};
 use rand::rngs::StdRng;
@@ -12,6 +12,7 @@ use rand::seq::IndexedRandom as _;
 use rand::{Rng as _, SeedableRng as _};
 
 use crate::packets::{self, Tuple};
+use crate::twins::Twins;
 
 const NETWORK: u32 = 0x2001_0db8;
 const PARTICIPANTS: u32 = 8;
@@ -68,7 +69,7 @@ struct Memory {
 pub(crate) struct Scenario {
     rng: StdRng,
     datapath: Datapath,
-    native: NativeWorld,
+    native: Twins,
     lines: [u32; LINES],
     backbone: u32,
     bound: [Option<Site>; LINES],
@@ -87,7 +88,7 @@ impl Scenario {
         seed: u64,
     ) -> Self {
         let link_local = u128::from(config.gateway_link_local);
-        let native = NativeWorld::new(Setting {
+        let native = Twins::new(Setting {
             network: NETWORK,
             gateway_link_local: ((link_local >> 64) as u64, link_local as u64),
             attach_port: config.attach_port,
@@ -174,6 +175,7 @@ impl Scenario {
             .collect();
         let native: Vec<_> = self
             .native
+            .one()
             .reason_totals()
             .iter()
             .map(|(r, n)| (*r, *n))
@@ -189,6 +191,7 @@ impl Scenario {
             .collect();
         let native: Vec<_> = self
             .native
+            .one()
             .drops()
             .iter()
             .map(|(k, n)| (k.ifindex, k.participant, k.reason, *n))
@@ -200,15 +203,22 @@ impl Scenario {
 
         assert_eq!(
             self.datapath.flow_count(),
-            self.native.flow_count(),
+            self.native.one().flow_count(),
             "conversations"
         );
         let zero = iryonet_verdict::LineCounters::default();
-        let slot_0 = self.native.counters().get(&0).copied().unwrap_or(zero);
+        let slot_0 = self
+            .native
+            .one()
+            .counters()
+            .get(&0)
+            .copied()
+            .unwrap_or(zero);
         assert_eq!(self.datapath.unbound_counters().unwrap(), slot_0);
         for (line, ifindex) in self.lines.into_iter().enumerate() {
             let native = self
                 .native
+                .one()
                 .counters()
                 .get(&ifindex)
                 .copied()
@@ -219,6 +229,7 @@ impl Scenario {
 
         let native: Vec<_> = self
             .native
+            .one()
             .denials()
             .iter()
             .rev()
