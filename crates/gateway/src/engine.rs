@@ -3,9 +3,16 @@
 //!
 //! The datapath is changed first, then the session is told: a line that was
 //! cut is cut even if nobody listens. It must not know TLS, sockets or routes.
+//!
+//! What takes long is done without the lock, or in slices: a full comparison of
+//! the tables with the policy lets whoever waits in between any two of its
+//! slices, so that leases are renewed and lines are cut while it goes on.
+
+#[cfg(test)]
+mod tests;
 
 use crate::kernel::Kernel;
-use crate::policy::{ApplyError, Authorised, Op, Policy};
+use crate::policy::{ApplyError, Authorised, Comparison, Op, Policy, Prepared};
 use iryonet_agent::clock::{self, ForwardClock};
 use iryonet_domain::{Fingerprint, Identity, LineId, NetworkPrefix, SitePrefix, UnixMillis};
 use iryonet_wire::attach::{FromGateway, Refusal};
@@ -25,6 +32,9 @@ pub const OTHERS: &str = "others";
 
 /// After a failed datapath operation, everything is compared again this often.
 const MEND: Duration = Duration::from_secs(1);
+
+/// Entries of one slice of a full comparison: some milliseconds of work.
+const SLICE: usize = 4096;
 
 /// Both clocks, as the engine reads them.
 pub trait Clocks: Send + Sync {
@@ -96,6 +106,8 @@ struct Inner {
     next_session: u64,
     /// An operation failed: the tables may differ from the policy.
     torn: bool,
+    /// The full comparison that goes on.
+    comparison: Option<Comparison>,
     /// Interfaces whose unbinding failed.
     unbind_again: BTreeSet<u32>,
     failures: u64,
@@ -105,6 +117,9 @@ struct Inner {
 
 /// See the module.
 pub struct Engine {
+    /// Held by whoever is next to have `inner`, until it has: who lets go of
+    /// `inner` and wants it back at once cannot overtake it.
+    turn: Mutex<()>,
     inner: Mutex<Inner>,
     clocks: Box<dyn Clocks>,
     terms: Terms,
@@ -134,6 +149,7 @@ impl Engine {
     ) -> Self {
         let clock = ForwardClock::new(floor, clocks.wall(), clocks.monotonic_ns());
         Self {
+            turn: Mutex::new(()),
             inner: Mutex::new(Inner {
                 policy,
                 kernel,
@@ -141,6 +157,7 @@ impl Engine {
                 sessions: BTreeMap::new(),
                 next_session: 1,
                 torn: false,
+                comparison: None,
                 unbind_again: BTreeSet::new(),
                 failures: 0,
                 stopping: false,
@@ -155,6 +172,7 @@ impl Engine {
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
+        let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
         // A panic elsewhere must not make the gateway stop cutting lines.
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -179,16 +197,17 @@ impl Engine {
     }
 
     /// Takes a whole policy into force. With three million grants this takes
-    /// seconds: call it where blocking is allowed.
+    /// seconds, in which the others are let in: call it where blocking is
+    /// allowed.
     ///
     /// # Errors
     /// When it is not for this gateway, or older than the one in force.
     pub fn apply_snapshot(&self, snapshot: Snapshot, salt: u32) -> Result<(), ApplyError> {
+        self.with_policy(|policy| policy.check_snapshot(&snapshot))?;
+        let prepared = Prepared::new(snapshot, self.time());
         let mut inner = self.lock();
         let now = self.now(&mut inner);
-        let ops = inner.policy.apply_snapshot(snapshot, now, salt)?;
-        // A fresh comparison mends whatever was torn before.
-        inner.torn = false;
+        let (ops, replaced) = inner.policy.replace(prepared, now, salt)?;
         inner.perform(ops);
         if !inner.policy.in_force() {
             tracing::error!(
@@ -197,8 +216,15 @@ impl Engine {
             );
         }
         drop(inner);
+        drop(replaced);
         self.everything_changed();
+        self.finish();
         Ok(())
+    }
+
+    /// Goes on with a full comparison until it is over.
+    fn finish(&self) {
+        while self.lock().compare() {}
     }
 
     /// Takes a step of the policy into force.
@@ -214,6 +240,7 @@ impl Engine {
         inner.perform(ops);
         drop(inner);
         self.everything_changed();
+        self.finish();
         Ok(())
     }
 
@@ -227,7 +254,7 @@ impl Engine {
     /// differ from the policy, or before the first one.
     pub fn enforced(&self) -> Option<Acknowledgement> {
         let inner = self.lock();
-        (!inner.torn && inner.unbind_again.is_empty() && inner.policy.revision() > 0).then(|| {
+        (inner.fits() && inner.unbind_again.is_empty() && inner.policy.revision() > 0).then(|| {
             Acknowledgement {
                 revision: inner.policy.revision(),
                 bound_lines: inner.policy.bound_lines(),
@@ -251,7 +278,9 @@ impl Engine {
             );
         }
         inner.mend();
-        let mut wait = if inner.torn || !inner.unbind_again.is_empty() {
+        let mut wait = if inner.compare() {
+            Duration::ZERO
+        } else if inner.torn || !inner.unbind_again.is_empty() {
             MEND
         } else {
             Duration::from_secs(60)
@@ -506,7 +535,10 @@ impl Engine {
     /// may differ from the policy now.
     pub fn failures(&self) -> (u64, bool) {
         let inner = self.lock();
-        (inner.failures, inner.torn || !inner.unbind_again.is_empty())
+        (
+            inner.failures,
+            !inner.fits() || !inner.unbind_again.is_empty(),
+        )
     }
 
     /// The network's prefix.
@@ -537,11 +569,7 @@ impl Inner {
                         "line unbound"
                     );
                 }
-                Op::Reconcile => {
-                    if let Err(error) = self.kernel.reconcile(self.policy.tables()) {
-                        self.tear(&op, &error);
-                    }
-                }
+                Op::Reconcile => self.begin_comparison(),
                 _ => {
                     if let Err(error) = self.kernel.apply(&op) {
                         self.tear(&op, &error);
@@ -551,10 +579,45 @@ impl Inner {
         }
     }
 
+    /// Begins a full comparison, anew if there is one already. It mends
+    /// whatever was torn before.
+    fn begin_comparison(&mut self) {
+        self.comparison = Some(Comparison::new(self.kernel.held()));
+    }
+
+    /// Does one slice of it; tells whether there is more.
+    fn compare(&mut self) -> bool {
+        let Some(mut comparison) = self.comparison.take() else {
+            return false;
+        };
+        for op in self.policy.compare_on(&mut comparison, SLICE) {
+            if let Err(error) = self.kernel.apply(&op) {
+                self.tear(&op, &error);
+                return false;
+            }
+        }
+        if !comparison.is_over() {
+            self.comparison = Some(comparison);
+            return true;
+        }
+        if self.torn {
+            tracing::info!("the datapath's tables fit the policy again");
+            self.torn = false;
+        }
+        false
+    }
+
+    /// Whether the tables are those of the policy.
+    fn fits(&self) -> bool {
+        !self.torn && self.comparison.is_none()
+    }
+
     fn tear(&mut self, op: &Op, error: &crate::datapath::DatapathError) {
         tracing::error!(?op, %error, "a datapath operation failed; the tables are compared again until they fit");
         self.failures += 1;
         self.torn = true;
+        // One that goes on may be past what is missing now.
+        self.comparison = None;
     }
 
     fn unbind(&mut self, ifindex: u32) {
@@ -577,17 +640,8 @@ impl Inner {
                 self.unbind(ifindex);
             }
         }
-        if self.torn {
-            match self.kernel.reconcile(self.policy.tables()) {
-                Ok(()) => {
-                    tracing::info!("the datapath's tables fit the policy again");
-                    self.torn = false;
-                }
-                Err(error) => {
-                    self.failures += 1;
-                    tracing::error!(%error, "the datapath's tables still differ from the policy");
-                }
-            }
+        if self.torn && self.comparison.is_none() {
+            self.begin_comparison();
         }
     }
 

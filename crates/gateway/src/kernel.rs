@@ -5,23 +5,21 @@ use crate::datapath::{
     Binding, Datapath, DatapathError, DenialRecord, DropCount, LineCounters, ParticipantState,
     ReasonTotal,
 };
-use crate::policy::{Op, Tables};
-use iryonet_domain::{Endpoint, ParticipantNumber, SitePrefix};
+use crate::policy::{Held, Op};
+use iryonet_domain::{Endpoint, ParticipantNumber, Protocol, ServiceId, SitePrefix};
 use iryonet_wire::feed::Condition;
 
 /// The datapath's operations.
 pub trait Kernel: Send {
-    /// Does one table operation. [`Op::Unbind`] and [`Op::Reconcile`] have
+    /// Does one table operation; that the tables show it already is as good.
+    /// [`Op::Unbind`] and [`Op::Reconcile`] have
     /// calls of their own and are nothing here.
     ///
     /// # Errors
     /// When a table is full or the kernel refuses.
     fn apply(&mut self, op: &Op) -> Result<(), DatapathError>;
-    /// Makes the tables equal to the policy's.
-    ///
-    /// # Errors
-    /// When a table is full or the kernel refuses; what was done stays done.
-    fn reconcile(&mut self, tables: Tables<'_>) -> Result<(), DatapathError>;
+    /// What the tables hold.
+    fn held(&self) -> Held;
     /// Binds a line until its lease ends.
     ///
     /// # Errors
@@ -92,6 +90,11 @@ fn place(endpoint: &Endpoint) -> (std::net::Ipv6Addr, u8, u16) {
     (endpoint.address, endpoint.protocol.number(), endpoint.port)
 }
 
+fn protocol_of(number: u8) -> Option<Protocol> {
+    let all = [Protocol::Tcp, Protocol::Udp, Protocol::Echo];
+    all.into_iter().find(|protocol| protocol.number() == number)
+}
+
 impl Kernel for Datapath {
     fn apply(&mut self, op: &Op) -> Result<(), DatapathError> {
         match op {
@@ -130,23 +133,28 @@ impl Kernel for Datapath {
         Ok(())
     }
 
-    fn reconcile(&mut self, tables: Tables<'_>) -> Result<(), DatapathError> {
-        Datapath::reconcile(
-            self,
-            tables
-                .participants()
-                .map(|(number, condition, generation)| {
-                    (number.get(), state(condition), generation)
-                }),
-            tables
+    fn held(&self) -> Held {
+        // Whatever is in the tables came from values of these types.
+        let number = |number| ParticipantNumber::new(number).ok();
+        Held {
+            participants: self.participants().filter_map(number).collect(),
+            grants: self
                 .grants()
-                .map(|(participant, service)| (participant.get(), service.get())),
-            tables.endpoints().map(|(endpoint, service)| {
-                let (address, protocol, port) = place(&endpoint);
-                (address, protocol, port, service.get())
-            }),
-        )
-        .map(|_| ())
+                .filter_map(|(participant, service)| {
+                    Some((number(participant)?, ServiceId::new(service).ok()?))
+                })
+                .collect(),
+            endpoints: self
+                .endpoints()
+                .filter_map(|(address, protocol, port)| {
+                    Some(Endpoint {
+                        address,
+                        protocol: protocol_of(protocol)?,
+                        port,
+                    })
+                })
+                .collect(),
+        }
     }
 
     fn bind(

@@ -4,25 +4,38 @@
 use crate::datapath::{DatapathError, DenialRecord, DropCount, LineCounters, ReasonTotal};
 use crate::engine::Clocks;
 use crate::kernel::Kernel;
-use crate::policy::{Op, Tables};
+use crate::policy::{Held, Op};
 use iryonet_authority::issuing::IssuingSpec;
 use iryonet_authority::signer::CaKey;
 use iryonet_authority::{CaName, Csr, Custody, IssuingCa, Profile as For, RootCa, RootSpec, issue};
 use iryonet_domain::{
-    DeviceId, InstitutionKind, ParticipantKind, ParticipantNumber, SitePrefix, UnixMillis,
+    DeviceId, InstitutionKind, ParticipantKind, ParticipantNumber, ServiceId, SitePrefix,
+    UnixMillis,
 };
 use iryonet_tls::LocalIdentity;
 use rand::rngs::StdRng;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 pub(crate) const DAY_MS: u64 = 86_400_000;
 pub(crate) const IFINDEX: u32 = 5;
 
-/// Bindings as the datapath would hold them.
+/// What the datapath was asked for, as far as tests look at the order of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Done {
+    /// A path was opened.
+    Opened,
+    /// A lease was prolonged.
+    Renewed,
+}
+
+/// Bindings and entries as the datapath would hold them.
 #[derive(Clone, Default)]
 pub(crate) struct Fake {
+    pub(crate) done: Arc<Mutex<Vec<Done>>>,
+    participants: Arc<Mutex<BTreeSet<ParticipantNumber>>>,
+    grants: Arc<Mutex<BTreeSet<(ParticipantNumber, ServiceId)>>>,
     bindings: Arc<Mutex<BTreeMap<u32, (ParticipantNumber, u64)>>>,
     /// The kernel refuses everything.
     pub(crate) refuses: Arc<AtomicBool>,
@@ -42,19 +55,49 @@ impl Fake {
     pub(crate) fn bound(&self) -> Option<ParticipantNumber> {
         self.bindings.lock().unwrap().get(&IFINDEX).map(|b| b.0)
     }
+    pub(crate) fn count(&self, what: Done) -> usize {
+        let done = self.done.lock().unwrap();
+        done.iter().filter(|done| **done == what).count()
+    }
     pub(crate) fn lease_end_ns(&self) -> u64 {
         self.bindings.lock().unwrap()[&IFINDEX].1
     }
 }
 
 impl Kernel for Fake {
-    fn apply(&mut self, _: &Op) -> Result<(), DatapathError> {
-        self.ask()
-    }
-    fn reconcile(&mut self, _: Tables<'_>) -> Result<(), DatapathError> {
+    fn apply(&mut self, op: &Op) -> Result<(), DatapathError> {
         self.ask()?;
-        self.reconciled.fetch_add(1, Ordering::SeqCst);
+        match *op {
+            Op::SetParticipant { number, .. } => {
+                self.participants.lock().unwrap().insert(number);
+            }
+            Op::RemoveParticipant(number) => {
+                self.participants.lock().unwrap().remove(&number);
+            }
+            Op::SetGrant {
+                participant,
+                service,
+            } => {
+                self.grants.lock().unwrap().insert((participant, service));
+                self.done.lock().unwrap().push(Done::Opened);
+            }
+            Op::RemoveGrant {
+                participant,
+                service,
+            } => {
+                self.grants.lock().unwrap().remove(&(participant, service));
+            }
+            _ => {}
+        }
         Ok(())
+    }
+    fn held(&self) -> Held {
+        self.reconciled.fetch_add(1, Ordering::SeqCst);
+        Held {
+            participants: self.participants.lock().unwrap().iter().copied().collect(),
+            grants: self.grants.lock().unwrap().iter().copied().collect(),
+            endpoints: Vec::new(),
+        }
     }
     fn bind(
         &mut self,
@@ -74,6 +117,7 @@ impl Kernel for Fake {
         match self.bindings.lock().unwrap().get_mut(&ifindex) {
             Some(binding) => {
                 binding.1 = lease_end_ns;
+                self.done.lock().unwrap().push(Done::Renewed);
                 Ok(())
             }
             None => Err(DatapathError::NotBound { ifindex }),

@@ -241,6 +241,15 @@ impl<S: Slots> Policy<S> {
         grant_key(participant, service).is_ok_and(|key| self.grants.get(key).is_some())
     }
 
+    /// All grants, as participant and service, in no order.
+    pub fn granted(&self) -> impl Iterator<Item = (u32, u32)> {
+        let keys = self
+            .grants
+            .iter()
+            .map(|entry| entry >> Table::Grants.shift());
+        keys.map(|key| ((key >> 24) as u32, key as u32 & PARTICIPANT_MAX))
+    }
+
     /// The participants' table.
     pub fn participants(&self) -> &Writer<S> {
         &self.participants

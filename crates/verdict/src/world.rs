@@ -189,6 +189,22 @@ impl EndpointKey {
         Self::marker(self.rest >> 32, self.low)
     }
 
+    /// The address: 128 bits, in the network with this prefix (padded to 32).
+    pub const fn address(&self, network: u32) -> u128 {
+        let high = (network as u64) << 32 | self.rest >> 32;
+        (high as u128) << 64 | self.low as u128
+    }
+
+    /// The protocol number; 0 for a marker.
+    pub const fn protocol(&self) -> u8 {
+        (self.rest >> 8) as u8
+    }
+
+    /// The port; 0 for ICMPv6 echo.
+    pub const fn port(&self) -> u16 {
+        (self.rest >> 16) as u16
+    }
+
     /// The participant whose endpoint it is.
     pub const fn participant(&self) -> u32 {
         participant_of(self.rest >> 32)

@@ -28,7 +28,7 @@ use std::path::Path;
 
 use iryonet_verdict::policy::PolicyChanges;
 use iryonet_verdict::slot::Seed;
-use iryonet_verdict::{EndpointKey, Hook, address};
+use iryonet_verdict::{EndpointKey, Hook, ParticipantSlot, address};
 
 pub use config::{Binding, Config, ENDPOINTS_MAX, MINIMUM_MAX, Opened};
 pub use counters::{DenialRecord, DropCount, ReasonTotal};
@@ -378,6 +378,25 @@ impl Datapath {
             }
         }
         Ok(changes)
+    }
+
+    /// The numbers of the participants in the table, in no order.
+    pub fn participants(&self) -> impl Iterator<Item = u32> {
+        let entries = self.tables.policy.participants().iter();
+        entries.map(|entry| ParticipantSlot(entry).number())
+    }
+
+    /// The grants in the table, as participant and service, in no order.
+    pub fn grants(&self) -> impl Iterator<Item = (u32, u32)> {
+        self.tables.policy.granted()
+    }
+
+    /// The endpoints in the table, ascending.
+    pub fn endpoints(&self) -> impl Iterator<Item = (Ipv6Addr, u8, u16)> {
+        let network = self.network;
+        self.tables
+            .endpoint_keys()
+            .map(move |key| (key.address(network).into(), key.protocol(), key.port()))
     }
 
     /// Participants in the table.

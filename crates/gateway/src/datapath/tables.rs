@@ -228,6 +228,10 @@ impl Tables {
         self.layout.set(0, words, 0).map_err(writing("LAYOUT"))
     }
 
+    pub(super) fn endpoint_keys(&self) -> impl Iterator<Item = &EndpointKey> {
+        self.endpoint_services.keys()
+    }
+
     pub(super) fn endpoint_count(&self) -> u32 {
         u32::try_from(self.endpoint_services.len()).unwrap_or(u32::MAX)
     }

@@ -7,9 +7,10 @@
 
 use super::entries::Entries;
 use super::{ApplyError, Op, Policy};
+use iryonet_domain::NetworkPrefix;
 use iryonet_domain::{Endpoint, GatewayId, LineId, ParticipantNumber, ServiceId, UnixMillis};
 use iryonet_wire::attach::Refusal;
-use iryonet_wire::feed::{Change, Condition, Delta, Snapshot};
+use iryonet_wire::feed::{Change, Condition, Delta, Revision, Snapshot};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What the tables held, before the delta, of all that it touched.
@@ -22,43 +23,110 @@ struct Touched {
     holders: BTreeSet<ParticipantNumber>,
 }
 
+/// What a snapshot says of itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Head {
+    gateway: GatewayId,
+    network: NetworkPrefix,
+    revision: Revision,
+    issued_at: UnixMillis,
+    valid_until: UnixMillis,
+}
+
+impl Head {
+    fn of(snapshot: &Snapshot) -> Self {
+        Self {
+            gateway: snapshot.gateway.clone(),
+            network: snapshot.network,
+            revision: snapshot.revision,
+            issued_at: snapshot.issued_at,
+            valid_until: snapshot.valid_until,
+        }
+    }
+}
+
+/// A snapshot with its indexes, ready to become the policy. To make it and to
+/// drop what it replaces is most of the work with a large one, and needs no
+/// [`Policy`]: nobody has to wait for it.
+#[derive(Debug)]
+pub struct Prepared {
+    head: Head,
+    entries: Entries,
+}
+
+impl Prepared {
+    /// Makes the indexes; `now` is the time by which policy is judged.
+    #[must_use]
+    pub fn new(snapshot: Snapshot, now: UnixMillis) -> Self {
+        Self {
+            head: Head::of(&snapshot),
+            entries: Entries::of(snapshot, now),
+        }
+    }
+}
+
+/// What a snapshot has replaced. It is good for nothing but being dropped.
+#[derive(Debug)]
+pub struct Replaced {
+    _entries: Entries,
+}
+
 impl Policy {
-    /// Replaces the whole policy. `salt` is any random number (see [`Policy`]).
+    /// Would this snapshot be taken?
     ///
     /// # Errors
     /// When it is not for this gateway and network, or older than the one in force.
-    pub fn apply_snapshot(
-        &mut self,
-        snapshot: Snapshot,
-        now: UnixMillis,
-        salt: u32,
-    ) -> Result<Vec<Op>, ApplyError> {
-        self.check_gateway(&snapshot.gateway)?;
-        if snapshot.network != self.network {
+    pub fn check_snapshot(&self, snapshot: &Snapshot) -> Result<(), ApplyError> {
+        self.check_head(&Head::of(snapshot))
+    }
+
+    fn check_head(&self, head: &Head) -> Result<(), ApplyError> {
+        self.check_gateway(&head.gateway)?;
+        if head.network != self.network {
             return Err(ApplyError::OtherNetwork {
-                found: snapshot.network,
+                found: head.network,
                 own: self.network,
             });
         }
-        self.check_age(&snapshot)?;
+        self.check_age(head)
+    }
+
+    /// Replaces the whole policy. `salt` is any random number (see [`Policy`]).
+    ///
+    /// # Errors
+    /// As [`Policy::check_snapshot`]; the state is then as it was.
+    pub fn replace(
+        &mut self,
+        prepared: Prepared,
+        now: UnixMillis,
+        salt: u32,
+    ) -> Result<(Vec<Op>, Replaced), ApplyError> {
+        let Prepared { head, entries } = prepared;
+        self.check_head(&head)?;
         self.at = self.at.max(now);
-        self.revision = snapshot.revision;
-        self.issued_at = snapshot.issued_at;
-        self.valid_until = snapshot.valid_until;
+        self.revision = head.revision;
+        self.issued_at = head.issued_at;
+        self.valid_until = head.valid_until;
         self.lapsed = self.at >= self.valid_until;
         self.salt = salt;
         self.raised.clear();
-        let before = std::mem::replace(&mut self.entries, Entries::of(snapshot, self.at));
+        let before = std::mem::replace(&mut self.entries, entries);
+        // Both ascend: one walk through each.
+        let mut kept = self.entries.devices.keys().peekable();
         let gone: Vec<_> = before
             .devices
-            .into_keys()
-            .filter(|fingerprint| !self.entries.devices.contains_key(fingerprint))
+            .keys()
+            .filter(|fingerprint| {
+                while kept.next_if(|other| other < fingerprint).is_some() {}
+                kept.peek() != Some(fingerprint)
+            })
+            .copied()
             .collect();
         self.remember_gone(gone);
         let lines: Vec<LineId> = self.bindings.keys().copied().collect();
         let mut ops = self.unbind_objected(lines);
         ops.push(Op::Reconcile);
-        Ok(ops)
+        Ok((ops, Replaced { _entries: before }))
     }
 
     /// Applies what became different.
@@ -125,10 +193,10 @@ impl Policy {
 
     /// An earlier state that was signed earlier is one sent again. A lower
     /// revision that was signed later is a center restored from a copy.
-    fn check_age(&self, snapshot: &Snapshot) -> Result<(), ApplyError> {
-        if snapshot.revision < self.revision && snapshot.issued_at < self.issued_at {
+    fn check_age(&self, head: &Head) -> Result<(), ApplyError> {
+        if head.revision < self.revision && head.issued_at < self.issued_at {
             Err(ApplyError::Older {
-                found: snapshot.issued_at.0,
+                found: head.issued_at.0,
                 own: self.issued_at.0,
             })
         } else {

@@ -7,12 +7,15 @@
 
 mod apply;
 mod attach;
+mod comparison;
 mod entries;
 #[cfg(test)]
 mod tests;
 mod time;
 
+pub use apply::{Prepared, Replaced};
 pub use attach::{Authorised, Binding};
+pub use comparison::{Comparison, Held};
 pub use entries::{Tables, Unserved};
 
 use entries::Entries;
@@ -71,7 +74,7 @@ pub enum Op {
         /// Use what.
         service: ServiceId,
     },
-    /// Make the tables equal to [`Policy::tables`].
+    /// Make the tables equal to [`Policy::tables`], by a [`Comparison`].
     Reconcile,
 }
 

@@ -125,7 +125,7 @@ fn ordinary() -> Snapshot {
 }
 fn attached() -> Policy {
     let mut policy = Policy::new(gateway(), network());
-    policy.apply_snapshot(ordinary(), T0, 0).unwrap();
+    take(&mut policy, ordinary(), T0, 0).unwrap();
     let allowed = policy.authorise("c1", &who(7, 1), print(7, 1), T0).unwrap();
     assert!(policy.bind(allowed, 1, 5, 100, T0).is_empty());
     policy
@@ -137,6 +137,16 @@ fn unbound(reason: Option<Refusal>) -> Op {
         session: 1,
         reason,
     }
+}
+
+fn take(
+    policy: &mut Policy,
+    snapshot: Snapshot,
+    now: UnixMillis,
+    salt: u32,
+) -> Result<Vec<Op>, ApplyError> {
+    let prepared = Prepared::new(snapshot, now);
+    policy.replace(prepared, now, salt).map(|(ops, _)| ops)
 }
 
 /// The datapath's tables, as the operations leave them.
@@ -157,6 +167,53 @@ impl Shown {
                 .collect(),
             grants: policy.tables().grants().collect(),
             endpoints: policy.tables().endpoints().collect(),
+        }
+    }
+
+    fn held(&self) -> Held {
+        Held {
+            participants: self.participants.keys().copied().collect(),
+            grants: self.grants.iter().copied().collect(),
+            endpoints: self.endpoints.keys().copied().collect(),
+        }
+    }
+
+    /// As the datapath does it, to which it is as good when there is nothing
+    /// to do.
+    fn show(&mut self, ops: &[Op]) {
+        for op in ops {
+            match *op {
+                Op::Unbind { .. } => {}
+                Op::RemoveGrant {
+                    participant,
+                    service,
+                } => {
+                    self.grants.remove(&(participant, service));
+                }
+                Op::SetGrant {
+                    participant,
+                    service,
+                } => {
+                    self.grants.insert((participant, service));
+                }
+                Op::RemoveEndpoint(endpoint) => {
+                    self.endpoints.remove(&endpoint);
+                }
+                Op::SetEndpoint(endpoint, service) => {
+                    self.endpoints.insert(endpoint, service);
+                }
+                Op::RemoveParticipant(number) => {
+                    self.participants.remove(&number);
+                }
+                Op::SetParticipant {
+                    number,
+                    condition,
+                    generation,
+                } => {
+                    self.participants.insert(number, (condition, generation));
+                }
+                Op::Reconcile => panic!("another comparison was asked for"),
+            }
         }
     }
 
@@ -222,7 +279,7 @@ fn only_the_listed_device_of_the_lines_own_participant_binds_it() {
     snapshot.devices.push(device(7, 2, 1_500_000));
     snapshot.lines.push(line(2, "c1-of-somebody-else", 8, 0));
     let mut policy = Policy::new(gateway(), network());
-    policy.apply_snapshot(snapshot, T0, 0).unwrap();
+    take(&mut policy, snapshot, T0, 0).unwrap();
     let ask = |interface: &str, identity: &Identity, fingerprint| {
         policy
             .authorise(interface, identity, fingerprint, UnixMillis(2_000_000))
@@ -486,7 +543,7 @@ fn what_is_not_for_this_gateway_or_not_the_next_step_is_kept_out_and_changes_not
         ..empty(99)
     };
     assert!(matches!(
-        policy.apply_snapshot(foreign, T0, 1),
+        take(&mut policy, foreign, T0, 1),
         Err(ApplyError::OtherGateway { .. })
     ));
     let other = Snapshot {
@@ -494,7 +551,7 @@ fn what_is_not_for_this_gateway_or_not_the_next_step_is_kept_out_and_changes_not
         ..empty(99)
     };
     assert!(matches!(
-        policy.apply_snapshot(other, T0, 1),
+        take(&mut policy, other, T0, 1),
         Err(ApplyError::OtherNetwork { .. })
     ));
     let replayed = Snapshot {
@@ -502,7 +559,7 @@ fn what_is_not_for_this_gateway_or_not_the_next_step_is_kept_out_and_changes_not
         ..empty(9)
     };
     assert!(matches!(
-        policy.apply_snapshot(replayed, T0, 1),
+        take(&mut policy, replayed, T0, 1),
         Err(ApplyError::Older { .. })
     ));
     assert!(matches!(
@@ -531,7 +588,7 @@ fn a_new_snapshot_makes_every_flow_be_checked_anew_and_remembers_who_was_revoked
         revision: 20,
         ..ordinary()
     };
-    let ops = policy.apply_snapshot(next, T0, 77).unwrap();
+    let ops = take(&mut policy, next, T0, 77).unwrap();
     assert_eq!(ops, vec![unbound(Some(Refusal::Revoked)), Op::Reconcile]);
     let after = Shown::of(&policy);
     assert_ne!(
@@ -693,7 +750,7 @@ proptest! {
         let mut shown = Shown::default();
         let mut model = Model::default();
         let mut now = T0;
-        let ops = policy.apply_snapshot(empty(0), now, 5).unwrap();
+        let ops = take(&mut policy, empty(0), now, 5).unwrap();
         shown.apply(&ops, &policy);
         for (revision, (changes, passed, interface, p, d)) in steps.into_iter().enumerate() {
             // A person tries to attach somewhere.
@@ -742,7 +799,7 @@ proptest! {
             ..empty(1)
         };
         let mut shown = Shown::default();
-        let ops = policy.apply_snapshot(snapshot, T0, 9).unwrap();
+        let ops = take(&mut policy, snapshot, T0, 9).unwrap();
         shown.apply(&ops, &policy);
         let mut now = T0;
         for jump in jumps {
@@ -761,4 +818,77 @@ proptest! {
             }
         }
     }
+
+    /// Whatever the tables held before, and whatever comes between two slices.
+    #[test]
+    fn a_comparison_in_slices_leads_to_the_policy_as_it_is_at_its_end(
+        before in proptest::collection::vec(any_change(), 0..30),
+        snapshot in proptest::collection::vec(any_change(), 0..30),
+        slices in proptest::collection::vec((1usize..4, 0u64..8, proptest::collection::vec(any_change(), 0..3)), 0..40),
+    ) {
+        let snapshot_of = |changes: &[Change], revision| {
+            let mut model = Model::default();
+            changes.iter().for_each(|change| model.change(change));
+            Snapshot {
+                participants: model.participants.values().cloned().collect(),
+                services: model.services.values().cloned().collect(),
+                grants: model.grants.values().copied().collect(),
+                lines: model.lines.values().cloned().collect(),
+                devices: model.devices.values().cloned().collect(),
+                ..empty(revision)
+            }
+        };
+        let mut policy = Policy::new(gateway(), network());
+        take(&mut policy, snapshot_of(&before, 1), T0, 3).unwrap();
+        let mut shown = Shown::of(&policy);
+        let ops = take(&mut policy, snapshot_of(&snapshot, 2), T0, 4).unwrap();
+        prop_assert_eq!(ops, vec![Op::Reconcile]);
+        let mut comparison = Comparison::new(shown.held());
+        let (mut now, mut revision, mut closing) = (T0, 2, true);
+        for (entries, passed, changes) in slices {
+            let ops = policy.compare_on(&mut comparison, entries);
+            prop_assert!(ops.len() <= entries);
+            for op in &ops {
+                closing &= matches!(op, Op::RemoveGrant { .. } | Op::RemoveEndpoint(_) | Op::RemoveParticipant(_));
+                prop_assert!(closing || !matches!(op, Op::RemoveGrant { .. }), "closed after something was opened");
+            }
+            shown.show(&ops);
+            now = now.plus_ms(passed);
+            let ops = policy.due(now, 0);
+            shown.show(&ops);
+            let ops = policy.apply_delta(delta(revision, changes), now).unwrap();
+            shown.show(&ops);
+            revision += 1;
+        }
+        while !comparison.is_over() {
+            shown.show(&policy.compare_on(&mut comparison, 5));
+        }
+        prop_assert_eq!(&shown, &Shown::of(&policy));
+    }
+}
+
+#[test]
+fn a_policy_that_has_ended_takes_everything_out_of_the_tables() {
+    let mut policy = attached();
+    let mut shown = Shown::of(&policy);
+    assert_ne!(shown, Shown::default());
+    let ops = policy.due(END, 0);
+    assert_eq!(ops.last(), Some(&Op::Reconcile));
+    let mut comparison = Comparison::new(shown.held());
+    while !comparison.is_over() {
+        shown.show(&policy.compare_on(&mut comparison, 1));
+    }
+    assert_eq!(shown, Shown::default());
+}
+
+#[test]
+fn a_policy_that_ends_between_two_slices_opens_nothing_more() {
+    let mut policy = Policy::new(gateway(), network());
+    take(&mut policy, ordinary(), T0, 0).unwrap();
+    let mut comparison = Comparison::new(Held::default());
+    let ops = policy.compare_on(&mut comparison, 1);
+    assert!(matches!(ops[..], [Op::SetParticipant { .. }]), "{ops:?}");
+    policy.due(END, 0);
+    assert_eq!(policy.compare_on(&mut comparison, 10), vec![]);
+    assert!(comparison.is_over());
 }
