@@ -7,9 +7,11 @@
 //! before. To take a gateway out of service for good, stop it, let the leases
 //! end, and remove its pins (`datapath::remove_pins`).
 //!
-//! Keep the circuits' interfaces down until the gateway sets them up: with
-//! forwarding on, an interface that comes up by itself is unfiltered until the
-//! gateway has seen it, some milliseconds later.
+//! **Closed until taken**: an interface that appears has no IPv6 before it has
+//! its programs, so that one that comes up by itself passes nothing on. The
+//! kernel sees to that, also while no gateway runs. Interfaces that were there
+//! before and are no line are closed when they are down; one that is up may be
+//! what the machine is managed by, and is only named.
 
 use crate::config::{Config, ConfigError};
 use crate::control::{Control, ControlError};
@@ -113,6 +115,8 @@ pub async fn run(
     let netlink = Netlink::open()?;
     let backbone = backbone(&netlink, &config.backbone_interface).await?;
     engine.with_kernel(|kernel| kernel.attach_backbone(backbone, &config.backbone_interface))?;
+    // It may have come while everything new was closed by an earlier process.
+    sysctl::open_interface(&config.backbone_interface)?;
     forget_dead_lines(&engine, &netlink, &opened).await?;
 
     let stop = CancellationToken::new();
@@ -158,7 +162,9 @@ pub async fn run(
         states.clone(),
         stop.clone(),
     );
+    sysctl::close_new_interfaces()?;
     manager.compare().await;
+    manager.close_what_is_no_line(backbone).await;
     sysctl::forward_ipv6()?;
 
     let status = SharedStatus::default();

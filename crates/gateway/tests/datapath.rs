@@ -20,6 +20,7 @@ use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use iryonet_agent::sysctl;
 use iryonet_gateway::datapath::{
     Binding, Changes, Config, Datapath, DatapathError, Opened, ParticipantState, monotonic_ns,
     remove_pins,
@@ -503,4 +504,123 @@ impl Sender {
     fn send(&self, frame: &[u8]) {
         assert_eq!(nix::unistd::write(&self.0, frame).unwrap(), frame.len());
     }
+}
+
+fn ip(commands: &[&str]) {
+    for command in commands {
+        let status = Command::new("ip").args(command.split(' ')).status();
+        assert!(status.unwrap().success(), "ip {command}");
+    }
+}
+
+/// Packets that the kernel has forwarded in this thread's namespace.
+fn forwarded() -> u64 {
+    let counters = std::fs::read_to_string("/proc/thread-self/net/snmp6").unwrap();
+    let line = counters
+        .lines()
+        .find_map(|line| line.strip_prefix("Ip6OutForwDatagrams"));
+    line.unwrap().trim().parse().unwrap()
+}
+
+/// What the thread of the sites is told.
+enum Told {
+    /// The other end of this circuit is there.
+    Circuit(u32),
+    /// Send so many packets through `s2`, and one through `s1` after them.
+    Send(u32),
+}
+
+/// Two sites in a namespace of their own: `s1` and `s2`, behind `c1` and `c2`.
+/// Says its thread's number first, then each circuit when it is ready.
+fn sites(told: std::sync::mpsc::Receiver<Told>, ready: std::sync::mpsc::Sender<i32>) {
+    nix::sched::unshare(CloneFlags::CLONE_NEWNET).unwrap();
+    ready.send(nix::unistd::gettid().as_raw()).unwrap();
+    let send = |site: u32, count: u32| {
+        let from: Ipv6Addr = format!("2001:db8:0:10{site}::1").parse().unwrap();
+        let to: Ipv6Addr = format!("2001:db8:0:200::{site}").parse().unwrap();
+        let socket = std::net::UdpSocket::bind((from, 0)).unwrap();
+        for _ in 0..count {
+            socket.send_to(b"in", (to, 9)).unwrap();
+        }
+    };
+    for told in told {
+        match told {
+            Told::Circuit(site) => {
+                ip(&[
+                    &format!("link set s{site} up"),
+                    &format!("-6 address add 2001:db8:0:10{site}::1/64 dev s{site} nodad"),
+                    &format!("-6 neighbour add fe80::99 lladdr 02:00:00:00:00:0{site} dev s{site}"),
+                    &format!("-6 route add 2001:db8:0:200::{site} via fe80::99 dev s{site}"),
+                ]);
+                ready.send(0).unwrap();
+            }
+            Told::Send(count) => {
+                send(2, count);
+                send(1, 1);
+            }
+        }
+    }
+}
+
+#[test]
+fn a_circuit_that_comes_up_by_itself_passes_nothing_on_before_it_has_its_programs() {
+    let Some(place) = Place::new() else { return };
+    let mut datapath = Datapath::open_unpinned(&place.config()).unwrap();
+    ip(&[
+        "link add back0 type veth peer name far0",
+        "link set back0 up",
+        "link set far0 up",
+        "-6 route add 2001:db8:0:200::/64 dev back0",
+        "-6 neighbour add 2001:db8:0:200::1 lladdr 02:00:00:00:00:09 dev back0",
+        "-6 neighbour add 2001:db8:0:200::2 lladdr 02:00:00:00:00:09 dev back0",
+    ]);
+    sysctl::forward_ipv6().unwrap();
+    let (tell, told) = std::sync::mpsc::channel();
+    let (ready, answers) = std::sync::mpsc::channel();
+    let sites = std::thread::spawn(move || sites(told, ready));
+    let thread = answers.recv().unwrap();
+    let circuit = |number: u32| {
+        ip(&[
+            &format!(
+                "link add c{number} address 02:00:00:00:00:0{number} type veth peer name s{number}"
+            ),
+            &format!("link set c{number} up"),
+            &format!("link set s{number} netns {thread}"),
+        ]);
+        tell.send(Told::Circuit(number)).unwrap();
+        answers.recv().unwrap();
+    };
+    // One that was there before: nothing holds it back, and so it shows when
+    // everything that was sent before has been dealt with.
+    circuit(1);
+    let mut before = forwarded();
+    let mut passed = |count| {
+        tell.send(Told::Send(count)).unwrap();
+        let deadline = Instant::now() + Duration::from_secs(10);
+        while forwarded() == before {
+            assert!(Instant::now() < deadline, "nothing is forwarded at all");
+            std::thread::yield_now();
+        }
+        let more = forwarded() - before;
+        before += more;
+        more
+    };
+    sysctl::close_new_interfaces().unwrap();
+    circuit(2);
+    assert_eq!(passed(50), 1, "the second circuit passes something on");
+
+    // Taken: the programs first, then IPv6.
+    let line = nix::net::if_::if_nametoindex("c2").unwrap();
+    datapath.attach_line(line, "c2").unwrap();
+    sysctl::quiet_interface("c2").unwrap();
+    assert_eq!(passed(50), 1);
+    let refused = |datapath: &Datapath| {
+        let drops = datapath.drops().unwrap();
+        let ours = drops.iter().filter(|drop| drop.ifindex == line);
+        let ours = ours.filter(|drop| drop.reason == DenyReason::NotAttached);
+        ours.map(|drop| drop.packets).sum::<u64>()
+    };
+    assert_eq!(refused(&datapath), 50, "now each has its reason");
+    drop(tell);
+    sites.join().unwrap();
 }

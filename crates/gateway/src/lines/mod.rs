@@ -19,10 +19,12 @@ use iryonet_agent::chain;
 use iryonet_agent::netlink::{Interface, Netlink};
 use iryonet_agent::sysctl;
 use iryonet_domain::LineId;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
+
+const LOOPBACK: &str = "lo";
 
 /// Without any event, interfaces are looked at this often.
 const LOOK: Duration = Duration::from_secs(2);
@@ -212,6 +214,36 @@ impl Manager {
         LineState::Listening { ifindex }
     }
 
+    /// Closes what was there before the gateway and is no line of it; `backbone`
+    /// is the backbone's interface. To be done before anything is forwarded.
+    pub async fn close_what_is_no_line(&self, backbone: u32) {
+        let interfaces = match self.netlink.interfaces().await {
+            Ok(interfaces) => interfaces,
+            Err(error) => {
+                tracing::error!(error = %chain(&error), "the interfaces could not be listed");
+                return;
+            }
+        };
+        let mut taken: BTreeSet<u32> = self.served.values().map(|s| s.ifindex).collect();
+        taken.insert(backbone);
+        let (down, up) = not_taken(&interfaces, &taken);
+        for name in down {
+            match sysctl::close_interface(name) {
+                Ok(()) => tracing::info!(interface = name, "no line: closed until it is one"),
+                Err(error) => {
+                    tracing::error!(interface = name, error = %chain(&error), "not closed");
+                }
+            }
+        }
+        for name in up {
+            tracing::warn!(
+                interface = name,
+                "this interface is up and no line: what comes in there is forwarded unchecked; \
+                 set it down, or take IPv6 off it, unless nobody else can send there"
+            );
+        }
+    }
+
     /// Enforce, then open.
     async fn prepare(&self, name: &str, interface: Interface) -> Result<(), String> {
         self.engine
@@ -229,6 +261,26 @@ impl Manager {
             .await
             .map_err(|e| chain(&e))
     }
+}
+
+/// The names of interfaces that nobody has taken: those that are down, and those
+/// that are up.
+fn not_taken<'a>(
+    interfaces: &'a [(String, Interface)],
+    taken: &BTreeSet<u32>,
+) -> (Vec<&'a str>, Vec<&'a str>) {
+    let mut names = (Vec::new(), Vec::new());
+    for (name, interface) in interfaces {
+        if name != LOOPBACK && !taken.contains(&interface.index) {
+            let list = if interface.up {
+                &mut names.1
+            } else {
+                &mut names.0
+            };
+            list.push(name.as_str());
+        }
+    }
+    names
 }
 
 impl std::fmt::Debug for Manager {

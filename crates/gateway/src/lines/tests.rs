@@ -1,12 +1,14 @@
 //! The attach conversation as a device meets it: over memory, with real TLS and
 //! certificates of a real CA, against an engine with a datapath that remembers.
 
+use super::not_taken;
 use super::session::{End, Place, serve};
 use crate::engine::{Engine, Terms};
 use crate::policy::Policy;
 use crate::routes::RouteKeeper;
 use crate::testing::{DAY_MS, Fake, Hands, IFINDEX, certify, device_profile, new_ca, number};
 use iryonet_agent::frames;
+use iryonet_agent::netlink::Interface;
 use iryonet_authority::{IssuingCa, Profile as For, ServerNames};
 use iryonet_domain::{Circuit, DeviceId, LineId, LineKind, UnixMillis};
 use iryonet_tls::{
@@ -522,4 +524,21 @@ async fn while_the_kernel_refuses_nothing_is_told_as_enforced_and_it_is_tried_un
     assert_eq!(lab.kernel.bound(), None);
     assert_eq!(lab.kernel.reconciled.load(Ordering::SeqCst), reconciled + 1);
     assert_eq!(lab.engine.enforced().map(|a| a.revision), Some(2));
+}
+
+#[test]
+fn what_is_no_line_is_closed_unless_it_may_be_in_use() {
+    let interface = |name: &str, index, up| (name.to_owned(), Interface { index, up });
+    let interfaces = [
+        interface("lo", 1, true),
+        interface("backbone", 2, true),
+        interface("c1", 3, true),
+        interface("c2", 4, false),
+        interface("c3", 5, false),
+        interface("management", 6, true),
+    ];
+    // c2 is a line that has just gone down.
+    let (down, up) = not_taken(&interfaces, &[2, 3, 4].into());
+    assert_eq!(down, ["c3"]);
+    assert_eq!(up, ["management"]);
 }
