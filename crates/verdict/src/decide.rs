@@ -366,7 +366,7 @@ fn exchange<W: World, P: Packet + ?Sized>(
 }
 
 /// What a line serves before anything else is known about it: neighbour
-/// discovery (RFC 4861), attach and enrolment.
+/// discovery (RFC 4861) and what keeps it working, attach and enrolment.
 #[inline(always)]
 fn link_scope<W: World, P: Packet + ?Sized>(
     world: &W,
@@ -375,7 +375,14 @@ fn link_scope<W: World, P: Packet + ?Sized>(
     ip: &Ipv6,
 ) -> Verdict {
     let refused = Err(DenyReason::NotBaseTraffic);
-    // No extension header has business here: RFC 6980 for discovery.
+    if ip.next == protocol::HOP_BY_HOP {
+        return if is_listener_message(hook, packet, ip) {
+            Ok(())
+        } else {
+            refused
+        };
+    }
+    // No other extension header has business here: RFC 6980 for discovery.
     let mut at = Walk::new(ip.next, TRANSPORT_OFFSET, ip.end);
     if ip.next == protocol::ICMPV6 {
         if at.offset + 8 > at.end {
@@ -393,10 +400,22 @@ fn link_scope<W: World, P: Packet + ?Sized>(
         let gateway = hook as u8 == Hook::BackboneIn as u8
             && in_network(world.network(), ip.source_high)
             && participant_of(ip.source_high) == 0;
+        // Who stands on a line with an address of the network asks for the
+        // gateway's from that very address (section 7.2.2), and is answered
+        // there: the site that the line is bound to, and nobody else.
+        let site = if kind == 135 || kind == 136 {
+            bound(world).map_or(0, |binding| binding.prefix)
+        } else {
+            0
+        };
+        let from_site = hook as u8 == Hook::LineIn as u8 && site != 0 && ip.source_high == site;
+        let to_site = hook as u8 == Hook::LineOut as u8 && site != 0 && ip.destination_high == site;
         let from = gateway
+            || from_site
             || is_link_local(ip.source_high)
             || (is_unspecified(ip.source_high, ip.source_low) && (kind == 133 || kind == 135));
-        let to = is_link_local(ip.destination_high) || is_link_multicast(ip.destination_high);
+        let to =
+            to_site || is_link_local(ip.destination_high) || is_link_multicast(ip.destination_high);
         let discovery = (133..=136).contains(&kind) && (word >> 48) & 0xff == 0;
         return if discovery && ip.hop_limit == 255 && from && to {
             Ok(())
@@ -429,6 +448,35 @@ fn link_scope<W: World, P: Packet + ?Sized>(
     } else {
         refused
     }
+}
+
+/// Whether a packet tells or asks which groups somebody on the link listens to
+/// (RFC 2710, RFC 3810). Every host does so for the group in which its neighbours
+/// look for it, unasked, and a switch that heard nothing delivers nothing there;
+/// RFC 4890, section 4.4.1, has all four messages pass. They go no further than
+/// the link: to a group of its scope, with a hop limit of 1.
+#[inline(always)]
+fn is_listener_message<P: Packet + ?Sized>(hook: Hook, packet: &P, ip: &Ipv6) -> bool {
+    if TRANSPORT_OFFSET + 16 > ip.end {
+        return false;
+    }
+    let Some([header, message]) = packet.near::<{ TRANSPORT_OFFSET as usize }, 2>() else {
+        return false;
+    };
+    // Eight bytes of options: a router alert for such messages (RFC 2711), with
+    // padding behind or before it. Nothing else is looked for, and nothing else
+    // is sent.
+    let alert = u64::from(protocol::ICMPV6) << 56;
+    let alerted = header == alert | 0x0502_0000_0100 || header == alert | 0x0100_0502_0000;
+    // 130 query, 131 report, 132 done, 143 report of version 2. A gateway asks
+    // nobody; a switch in between may.
+    let kind = (message >> 56) as u8;
+    let report = kind == 131 || kind == 143;
+    let told = report || kind == 132 || (kind == 130 && hook as u8 != Hook::LineOut as u8);
+    // Who has no address yet reports from none (RFC 3590).
+    let from =
+        is_link_local(ip.source_high) || (report && is_unspecified(ip.source_high, ip.source_low));
+    alerted && told && from && ip.hop_limit == 1 && is_link_multicast(ip.destination_high)
 }
 
 #[inline(always)]

@@ -114,6 +114,14 @@ fn icmp(source: u128, destination: u128, hop_limit: u8, kind: u8, data: &[u8]) -
     )
 }
 
+/// A listener message behind a router alert, as Linux sends it.
+fn listener(source: u128, destination: u128, hop_limit: u8, kind: u8) -> Vec<u8> {
+    let mut payload = vec![58, 0, 5, 2, 0, 0, 1, 0, kind, 0, 0, 0, 0, 0, 0, 1];
+    payload.extend([4, 0, 0, 0]);
+    payload.extend((0xff02 << 112 | 0x1_ff00_0009_u128).to_be_bytes());
+    frame(source, destination, 0, hop_limit, &payload)
+}
+
 const PAD: &[u8] = &[0, 1, 4, 0, 0, 0, 0];
 
 /// Frames and what is decided about them.
@@ -418,7 +426,77 @@ fn cases() -> Vec<(Hook, u32, Vec<u8>, Verdict)> {
             .into_iter()
             .map(|(hook, line, frame, no)| (hook, line, frame, Err(no))),
     );
+    whole.extend(neighbours());
     whole
+}
+
+/// Neighbour discovery of who stands on a line with an address of the network,
+/// and what hosts tell about groups.
+fn neighbours() -> Vec<(Hook, u32, Vec<u8>, Verdict)> {
+    use Hook::{BackboneIn, LineIn, LineOut};
+    let site = address(1, 1);
+    let link = |host: u128| 0xfe80 << 112 | host;
+    let group = |group: u128| 0xff02 << 112 | group;
+    // Where who has fe80::1 is looked for, and where listeners are reported.
+    let (nodes, all, reports) = (group(0x1_ff00_0001), group(1), group(0x16));
+    let mut unalerted = listener(link(9), reports, 1, 143);
+    unalerted[56] = 1;
+    let mut cases = vec![
+        (LineIn, LINE, icmp(site, nodes, 255, 135, &[0; 16]), Ok(())),
+        (
+            LineIn,
+            LINE,
+            icmp(site, link(1), 255, 135, &[0; 16]),
+            Ok(()),
+        ),
+        (
+            LineOut,
+            LINE,
+            icmp(link(1), site, 255, 136, &[0; 16]),
+            Ok(()),
+        ),
+        (LineIn, UNBOUND, listener(link(9), reports, 1, 143), Ok(())),
+        (LineIn, UNBOUND, listener(0, reports, 1, 143), Ok(())),
+        (LineIn, UNBOUND, listener(link(9), nodes, 1, 131), Ok(())),
+        (LineIn, UNBOUND, listener(link(9), all, 1, 130), Ok(())),
+        (LineOut, UNBOUND, listener(link(1), reports, 1, 143), Ok(())),
+        (
+            BackboneIn,
+            BACKBONE,
+            listener(link(9), reports, 1, 143),
+            Ok(()),
+        ),
+    ];
+    let refused = [
+        // Asking a neighbour from an address of the network: of another site, on
+        // a line that is not bound, and on one whose lease has ended.
+        (LineIn, LINE, icmp(address(2, 9), nodes, 255, 135, &[0; 16])),
+        (LineIn, UNBOUND, icmp(site, nodes, 255, 135, &[0; 16])),
+        (
+            LineIn,
+            EXPIRED,
+            icmp(address(3, 1), nodes, 255, 135, &[0; 16]),
+        ),
+        (LineIn, LINE, icmp(site, nodes, 64, 135, &[0; 16])),
+        (LineIn, LINE, icmp(site, link(1), 255, 133, &[0; 16])),
+        (
+            LineOut,
+            LINE,
+            icmp(link(1), address(3, 1), 255, 136, &[0; 16]),
+        ),
+        // Listener messages that come from further away, go further, ask where
+        // nobody asks, or are something else behind the same header.
+        (LineIn, UNBOUND, listener(site, reports, 1, 143)),
+        (LineIn, UNBOUND, listener(link(9), reports, 64, 143)),
+        (LineIn, UNBOUND, listener(link(9), link(1), 1, 143)),
+        (LineOut, LINE, listener(link(1), reports, 1, 130)),
+        (LineIn, UNBOUND, listener(0, reports, 1, 130)),
+        (LineIn, UNBOUND, listener(link(9), reports, 1, 135)),
+        (LineIn, UNBOUND, unalerted),
+    ];
+    let no = Err(DenyReason::NotBaseTraffic);
+    cases.extend(refused.map(|(hook, line, frame)| (hook, line, frame, no)));
+    cases
 }
 
 #[test]

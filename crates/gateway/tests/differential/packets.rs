@@ -78,6 +78,19 @@ pub(crate) fn icmp(kind: u8, code: u8, identifier: u16, data: &[u8]) -> Vec<u8> 
     message
 }
 
+/// A listener message behind a hop-by-hop header with a router alert, or with
+/// nearly one.
+pub(crate) fn listener(rng: &mut StdRng, kind: u8) -> Vec<u8> {
+    let options: &[u8] = match rng.random_range(0..8) {
+        0 => &[5, 2, 0, 1, 1, 0],
+        1 => &[1, 4, 0, 0, 0, 0],
+        2 | 3 => &[1, 0, 5, 2, 0, 0],
+        _ => &[5, 2, 0, 0, 1, 0],
+    };
+    let length = *[8usize, 20, 20, 20].choose(rng).unwrap();
+    [&[58, 0][..], options, &icmp(kind, 0, 0, &[0; 16])[..length]].concat()
+}
+
 /// The transport header and data of a tuple. `opening` is what the side that
 /// asks sends first; the other one answers.
 pub(crate) fn transport(rng: &mut StdRng, tuple: &Tuple, opening: bool) -> Vec<u8> {

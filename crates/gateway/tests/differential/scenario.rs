@@ -723,25 +723,39 @@ impl Scenario {
     fn link_scope(&mut self) -> Vec<u8> {
         let gateway = 0xfe80 << 112 | 1;
         let other = 0xfe80 << 112 | 9;
-        let mut ends = [
+        let nodes = 0xff02_0000_0000_0000_0000_0001_ff00_0001;
+        // One that stands on a line with an address of the network.
+        let standing = self.any_address();
+        let ends = [
             (other, gateway),
             (gateway, other),
             (other, 0xff02 << 112 | 1),
-            (0, 0xff02_0000_0000_0000_0000_0001_ff00_0001),
+            (other, 0xff02 << 112 | 0x16),
+            (0, nodes),
+            (standing, nodes),
+            (standing, gateway),
+            (gateway, standing),
         ];
         let (mut source, mut destination) = *ends.choose(&mut self.rng).unwrap();
-        ends.reverse();
         if self.rng.random_bool(0.1) {
             source = self.any_address();
         }
         if self.rng.random_bool(0.1) {
             destination = self.any_address();
         }
-        let hop_limit = if self.rng.random_bool(0.8) { 255 } else { 64 };
+        let hop_limit = *[255, 255, 255, 64, 1].choose(&mut self.rng).unwrap();
         let (mut next, mut payload) = if self.rng.random_bool(0.5) {
             let kind = self.rng.random_range(130..140);
             let code = u8::from(self.rng.random_bool(0.1));
             (58, packets::icmp(kind, code, 0, &[0; 16]))
+        } else if self.rng.random_bool(0.4) {
+            let hop_limit = if self.rng.random_bool(0.9) { 1 } else { 255 };
+            let kind = *[130, 131, 132, 143, 135].choose(&mut self.rng).unwrap();
+            let payload = packets::listener(&mut self.rng, kind);
+            return packets::ethernet(
+                0x86dd,
+                &packets::ipv6(source, destination, 0, hop_limit, &payload),
+            );
         } else {
             let ports = [4430, 4431, 22, 50_000];
             let from = *ports.choose(&mut self.rng).unwrap();
