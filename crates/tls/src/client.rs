@@ -5,13 +5,13 @@ use crate::error::{ConfigError, HandshakeError};
 use crate::identity::{LocalIdentity, TrustRoots};
 use crate::profile::Profile;
 use crate::proof::{PeerProof, Role};
+use crate::shown::Shown;
 use crate::stream::{HandshakeLimits, Limited, TlsStream, within};
 use crate::verifier::{Verifier, Wanted};
 use iryonet_domain::{GatewayId, Identity};
 use rustls::ClientConfig;
 use rustls::client::Resumption;
 use rustls::pki_types::ServerName;
-use rustls::sign::SingleCertAndKey;
 use std::net::{IpAddr, Ipv6Addr};
 use std::sync::Arc;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -53,7 +53,10 @@ impl std::fmt::Display for Expect {
 
 /// A client's end of TLS.
 #[derive(Clone)]
-pub struct Connector(TlsConnector);
+pub struct Connector {
+    tls: TlsConnector,
+    shown: Option<Arc<Shown>>,
+}
 
 /// Sets up a client that shows `identity`.
 ///
@@ -66,14 +69,8 @@ pub fn client_config(
     expect: Expect,
     clock: Clock,
 ) -> Result<Connector, ConfigError> {
-    let key = identity.certified(profile, Role::Client)?;
-    build(
-        profile,
-        Some(SingleCertAndKey::from(key)),
-        roots,
-        expect,
-        clock,
-    )
+    let shown = Shown::new(profile, Role::Client, identity)?;
+    build(profile, Some(Arc::new(shown)), roots, expect, clock)
 }
 
 /// Sets up a client that has no certificate yet: a site that enrols, and
@@ -92,7 +89,7 @@ pub fn enrolment_client_config(
 
 fn build(
     profile: Profile,
-    key: Option<SingleCertAndKey>,
+    shown: Option<Arc<Shown>>,
     roots: TrustRoots,
     expect: Expect,
     clock: Clock,
@@ -106,16 +103,32 @@ fn build(
         })?
         .dangerous()
         .with_custom_certificate_verifier(Arc::new(verifier));
-    let mut config = match key {
-        Some(key) => builder.with_client_cert_resolver(Arc::new(key)),
+    let mut config = match &shown {
+        Some(shown) => builder.with_client_cert_resolver(Arc::<Shown>::clone(shown)),
         None => builder.with_no_client_auth(),
     };
     config.resumption = Resumption::disabled();
     config.enable_sni = false;
-    Ok(Connector(TlsConnector::from(Arc::new(config))))
+    Ok(Connector {
+        tls: TlsConnector::from(Arc::new(config)),
+        shown,
+    })
 }
 
 impl Connector {
+    /// Shows this certificate from now on, in every handshake of this connector
+    /// and its clones; connections that are established go on.
+    ///
+    /// # Errors
+    /// When it is unfit for a client or does not match its key (the present one
+    /// is then shown on), and when this connector shows none.
+    pub fn show(&self, identity: &LocalIdentity) -> Result<(), ConfigError> {
+        match &self.shown {
+            Some(shown) => shown.replace(identity),
+            None => Err(ConfigError::ShowsNone),
+        }
+    }
+
     /// Begins TLS on `stream` and tells whom the server proved to be. When this
     /// returns, the server has accepted our certificate too (TLS 1.2).
     ///
@@ -132,7 +145,7 @@ impl Connector {
         // rustls wants a name; ours is neither sent nor compared.
         let nowhere = ServerName::from(IpAddr::V6(Ipv6Addr::UNSPECIFIED));
         let stream = Limited::new(stream, limits.octets);
-        let connect = self.0.connect(nowhere, stream).into_fallible();
+        let connect = self.tls.connect(nowhere, stream).into_fallible();
         let stream = TlsStream::established(within(limits, connect).await?);
         let leaf = stream
             .peer_leaf()

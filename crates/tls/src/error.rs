@@ -44,6 +44,9 @@ pub enum ConfigError {
         "our own key cannot be used with our certificate; give the pair that was made together"
     )]
     Key(#[source] Cause),
+    /// There is no certificate that another could take the place of.
+    #[error("this connection shows no certificate, so none can be replaced")]
+    ShowsNone,
     /// The profile cannot be built.
     #[error("the TLS profile {profile} cannot be built")]
     Profile {

@@ -26,6 +26,7 @@ pub mod named;
 pub mod profile;
 pub mod proof;
 pub mod server;
+mod shown;
 pub mod stream;
 mod strength;
 mod verifier;

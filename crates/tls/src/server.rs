@@ -5,12 +5,12 @@ use crate::error::{ConfigError, HandshakeError};
 use crate::identity::{LocalIdentity, TrustRoots};
 use crate::profile::Profile;
 use crate::proof::{PeerProof, Role};
+use crate::shown::Shown;
 use crate::stream::{HandshakeLimits, Limited, TlsStream, within};
 use crate::verifier::{Verifier, Wanted};
 use iryonet_domain::Identity;
 use rustls::ServerConfig;
 use rustls::server::{NoServerSessionStorage, WebPkiClientVerifier};
-use rustls::sign::SingleCertAndKey;
 use std::sync::Arc;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_rustls::TlsAcceptor;
@@ -73,18 +73,27 @@ pub struct ClientTrust {
 
 /// A server's end of TLS that demands a client certificate.
 #[derive(Clone)]
-pub struct Acceptor(TlsAcceptor);
+pub struct Acceptor {
+    tls: TlsAcceptor,
+    shown: Arc<Shown>,
+}
 
 /// A server's end of TLS that asks for no client certificate; only for the
 /// center's public door, where an applicant has none yet.
 #[derive(Clone)]
-pub struct EnrolmentAcceptor(TlsAcceptor);
+pub struct EnrolmentAcceptor {
+    tls: TlsAcceptor,
+    shown: Arc<Shown>,
+}
 
 /// A server's end of TLS for a door where some have a certificate and others
 /// do not have one yet: the center's public one. Whoever shows none comes in as
 /// nobody; whoever shows one has proved it, or is turned away.
 #[derive(Clone)]
-pub struct OpenAcceptor(TlsAcceptor);
+pub struct OpenAcceptor {
+    tls: TlsAcceptor,
+    shown: Arc<Shown>,
+}
 
 /// Sets up a server that asks for a client certificate and does not insist.
 ///
@@ -97,7 +106,8 @@ pub fn open_server_config(
     clock: Clock,
 ) -> Result<OpenAcceptor, ConfigError> {
     let verifier = Verifier::new(profile, trust.roots, Wanted::PerhapsClients(trust.policy));
-    build(profile, identity, Arc::new(verifier), clock).map(OpenAcceptor)
+    let (tls, shown) = build(profile, identity, Arc::new(verifier), clock)?;
+    Ok(OpenAcceptor { tls, shown })
 }
 
 /// Sets up a server that demands client certificates.
@@ -111,7 +121,8 @@ pub fn server_config(
     clock: Clock,
 ) -> Result<Acceptor, ConfigError> {
     let verifier = Verifier::new(profile, trust.roots, Wanted::Clients(trust.policy));
-    build(profile, identity, Arc::new(verifier), clock).map(Acceptor)
+    let (tls, shown) = build(profile, identity, Arc::new(verifier), clock)?;
+    Ok(Acceptor { tls, shown })
 }
 
 /// Sets up a server that demands none; the same profile in all else.
@@ -124,7 +135,8 @@ pub fn enrolment_server_config(
     clock: Clock,
 ) -> Result<EnrolmentAcceptor, ConfigError> {
     let nobody = WebPkiClientVerifier::no_client_auth();
-    build(profile, identity, nobody, clock).map(EnrolmentAcceptor)
+    let (tls, shown) = build(profile, identity, nobody, clock)?;
+    Ok(EnrolmentAcceptor { tls, shown })
 }
 
 fn build(
@@ -132,8 +144,8 @@ fn build(
     identity: &LocalIdentity,
     verifier: Arc<dyn rustls::server::danger::ClientCertVerifier>,
     clock: Clock,
-) -> Result<TlsAcceptor, ConfigError> {
-    let key = identity.certified(profile, Role::Server)?;
+) -> Result<(TlsAcceptor, Arc<Shown>), ConfigError> {
+    let shown = Arc::new(Shown::new(profile, Role::Server, identity)?);
     let mut config = ServerConfig::builder_with_details(profile.provider(), Arc::new(clock))
         .with_protocol_versions(profile.versions())
         .map_err(|source| ConfigError::Profile {
@@ -141,16 +153,26 @@ fn build(
             source: Box::new(source),
         })?
         .with_client_cert_verifier(verifier)
-        .with_cert_resolver(Arc::new(SingleCertAndKey::from(key)));
+        .with_cert_resolver(Arc::<Shown>::clone(&shown));
     // No resumption: neither session ids nor tickets. rustls's default ticketer
     // issues none for TLS 1.2; the count is of TLS 1.3's.
     config.session_storage = Arc::new(NoServerSessionStorage {});
     config.send_tls13_tickets = 0;
     config.ignore_client_order = true;
-    Ok(TlsAcceptor::from(Arc::new(config)))
+    Ok((TlsAcceptor::from(Arc::new(config)), shown))
 }
 
 impl Acceptor {
+    /// Shows this certificate from now on, in every handshake of this acceptor
+    /// and its clones; connections that are established go on.
+    ///
+    /// # Errors
+    /// When it is unfit for a server or does not match its key: the present one
+    /// is then shown on.
+    pub fn show(&self, identity: &LocalIdentity) -> Result<(), ConfigError> {
+        self.shown.replace(identity)
+    }
+
     /// Ends TLS on `stream` and tells whom the client proved to be. Ask the
     /// registry's state about the proof before anything else.
     ///
@@ -166,7 +188,7 @@ impl Acceptor {
         S: AsyncRead + AsyncWrite + Unpin,
     {
         let stream = Limited::new(stream, limits.octets);
-        let accept = self.0.accept(stream).into_fallible();
+        let accept = self.tls.accept(stream).into_fallible();
         let stream = TlsStream::established(within(limits, accept).await?);
         let leaf = stream
             .peer_leaf()
@@ -177,6 +199,16 @@ impl Acceptor {
 }
 
 impl EnrolmentAcceptor {
+    /// Shows this certificate from now on, in every handshake of this acceptor
+    /// and its clones; connections that are established go on.
+    ///
+    /// # Errors
+    /// When it is unfit for a server or does not match its key: the present one
+    /// is then shown on.
+    pub fn show(&self, identity: &LocalIdentity) -> Result<(), ConfigError> {
+        self.shown.replace(identity)
+    }
+
     /// Ends TLS on `stream`; nothing is known of the client.
     ///
     /// # Errors
@@ -190,12 +222,22 @@ impl EnrolmentAcceptor {
         S: AsyncRead + AsyncWrite + Unpin,
     {
         let stream = Limited::new(stream, limits.octets);
-        let accept = self.0.accept(stream).into_fallible();
+        let accept = self.tls.accept(stream).into_fallible();
         Ok(TlsStream::established(within(limits, accept).await?))
     }
 }
 
 impl OpenAcceptor {
+    /// Shows this certificate from now on, in every handshake of this acceptor
+    /// and its clones; connections that are established go on.
+    ///
+    /// # Errors
+    /// When it is unfit for a server or does not match its key: the present one
+    /// is then shown on.
+    pub fn show(&self, identity: &LocalIdentity) -> Result<(), ConfigError> {
+        self.shown.replace(identity)
+    }
+
     /// Ends TLS on `stream` and tells whom the client proved to be, if it
     /// showed a certificate. Ask the registry's state about a proof before
     /// anything else.
@@ -211,7 +253,7 @@ impl OpenAcceptor {
         S: AsyncRead + AsyncWrite + Unpin,
     {
         let stream = Limited::new(stream, limits.octets);
-        let accept = self.0.accept(stream).into_fallible();
+        let accept = self.tls.accept(stream).into_fallible();
         let stream = TlsStream::established(within(limits, accept).await?);
         let proof = match stream.peer_leaf() {
             Some(leaf) => {

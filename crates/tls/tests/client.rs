@@ -407,3 +407,65 @@ async fn an_applicant_without_a_certificate_reaches_the_public_door_and_only_tha
     assert_eq!(accepted.unwrap_err().reason().as_str(), "no-certificate");
     assert_eq!(connected.unwrap_err().reason().as_str(), "no-certificate");
 }
+
+#[tokio::test]
+async fn a_renewed_certificate_is_shown_from_then_on_and_cuts_no_connection() {
+    let mut net = Net::new();
+    let (server, next_server) = (
+        net.issue("gw", &gateway()).local(),
+        net.issue("gw2", &gateway()).local(),
+    );
+    let (hospital, next_hospital) = (
+        net.issue("h", &device()).local(),
+        net.issue("h2", &device()).local(),
+    );
+    let trust = ClientTrust {
+        roots: net.roots(),
+        policy: ClientPolicy::PARTICIPANTS,
+    };
+    let acceptor = server_config(Profile::default(), &server, trust, Clock::system()).unwrap();
+    let connector = client_config(
+        Profile::default(),
+        &hospital,
+        net.roots(),
+        any_gateway(),
+        Clock::system(),
+    )
+    .unwrap();
+    // Clones are what the tasks of a daemon hold.
+    let (door, way) = (acceptor.clone(), connector.clone());
+    let meet = async || {
+        let (near, far) = tokio::io::duplex(16 * 1024);
+        let limits = limits();
+        let (accepted, connected) =
+            tokio::join!(door.accept(far, &limits), way.connect(near, &limits));
+        (accepted.unwrap(), connected.unwrap())
+    };
+    let fingerprint = |identity: &LocalIdentity| identity.proof().unwrap().fingerprint;
+    let ((mut far, of_client), (mut near, of_server)) = meet().await;
+    assert_eq!(of_client.fingerprint, fingerprint(&hospital));
+    assert_eq!(of_server.fingerprint, fingerprint(&server));
+
+    acceptor.show(&next_server).unwrap();
+    connector.show(&next_hospital).unwrap();
+    let ((_, of_client), (_, of_server)) = meet().await;
+    assert_eq!(of_client.fingerprint, fingerprint(&next_hospital));
+    assert_eq!(of_server.fingerprint, fingerprint(&next_server));
+    near.write_all(b"still here").await.unwrap();
+    let mut heard = [0; 10];
+    far.read_exact(&mut heard).await.unwrap();
+    assert_eq!(&heard, b"still here");
+
+    // A client's certificate is no server's: nothing changes by it.
+    assert!(acceptor.show(&hospital).is_err());
+    let (_, (_, of_server)) = meet().await;
+    assert_eq!(of_server.fingerprint, fingerprint(&next_server));
+    let nobody = enrolment_client_config(
+        Profile::default(),
+        net.roots(),
+        any_gateway(),
+        Clock::system(),
+    )
+    .unwrap();
+    assert!(nobody.show(&hospital).is_err());
+}
