@@ -84,6 +84,8 @@ pub enum Refusal {
     ParticipantClosed(ParticipantNumber),
     #[error("participant {0} is quarantined already")]
     AlreadyQuarantined(ParticipantNumber),
+    #[error("participant {0} is quarantined; its certificates are renewed after its release")]
+    ParticipantQuarantined(ParticipantNumber),
     #[error("participant {0} is not quarantined; there is nothing to release")]
     NotQuarantined(ParticipantNumber),
     #[error(
@@ -443,6 +445,7 @@ impl Refusal {
             Self::ParticipantUnknown(_) => "participant-unknown",
             Self::ParticipantClosed(_) => "participant-closed",
             Self::AlreadyQuarantined(_) => "already-quarantined",
+            Self::ParticipantQuarantined(_) => "participant-quarantined",
             Self::NotQuarantined(_) => "not-quarantined",
             Self::TooManyConsequences => "too-many-consequences",
             Self::SiteExists { .. } => "site-exists",
@@ -605,6 +608,7 @@ impl Refusal {
             Self::ParticipantUnknown(a) => format!("参加者 {a} は存在しません"),
             Self::ParticipantClosed(a) => format!("参加者 {a} は閉鎖済みです。改めて加入の手続をしてください"),
             Self::AlreadyQuarantined(a) => format!("参加者 {a} は隔離済みです"),
+            Self::ParticipantQuarantined(a) => format!("参加者 {a} は隔離中です。証明書は隔離の解除後に更新できます"),
             Self::NotQuarantined(a) => format!("参加者 {a} は隔離されていません"),
             Self::TooManyConsequences => "一度に 100000 件を超える変更になります。先に利用合意を段階的に終了してください".to_owned(),
             Self::SiteExists { participant, site } => format!("参加者 {participant} の拠点 {site} は登録済みです。別の番号にするか省いてください"),

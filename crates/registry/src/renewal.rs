@@ -11,6 +11,7 @@ use crate::decide::Decision;
 use crate::device::Device;
 use crate::enrolment::EnrolmentGrant;
 use crate::limits::{CERTIFICATES_IN_CHANGE_PER_GATEWAY, DEVICES_IN_CHANGE_PER_PARTICIPANT};
+use crate::participant::Standing;
 use crate::view::View;
 use crate::{DecideError, Event, Refusal};
 use iryonet_domain::{DeviceId, Fingerprint, GatewayId, ParticipantNumber, UnixMillis};
@@ -19,7 +20,7 @@ use iryonet_domain::{DeviceId, Fingerprint, GatewayId, ParticipantNumber, UnixMi
 ///
 /// # Errors
 /// When the certificate shown is not the device's, does not count, is in the
-/// first half of its life, or the participant may have no more devices; or when
+/// first half of its life, its holder is quarantined, or the participant may have no more devices; or when
 /// the store cannot answer.
 pub fn check_device(
     view: &dyn View,
@@ -29,6 +30,10 @@ pub fn check_device(
     now: UnixMillis,
 ) -> Result<EnrolmentGrant, DecideError> {
     let holder = crate::participant::open(view, participant)?;
+    // Whoever holds a key that may be in the wrong hands gets no next one by it.
+    if holder.standing == Standing::Quarantined {
+        return Err(Refusal::ParticipantQuarantined(participant).into());
+    }
     let unknown = Refusal::DeviceUnknown {
         participant,
         device,

@@ -207,6 +207,23 @@ fn a_closed_participant_renews_nothing() {
 }
 
 #[test]
+fn a_quarantined_participant_renews_nothing_until_it_is_released() {
+    let mut world = World::new().at_two_thirds();
+    world.must(&Command::QuarantineParticipant {
+        participant: clinic(),
+        reason: "鍵の漏えいの疑い".to_owned(),
+    });
+    assert_eq!(
+        world.renew((1, 1), (2, 11)).unwrap_err(),
+        "participant-quarantined"
+    );
+    world.must(&Command::ReleaseParticipant {
+        participant: clinic(),
+    });
+    world.renew((1, 1), (2, 11)).unwrap();
+}
+
+#[test]
 fn whoever_renews_for_ever_gets_sixteen_valid_devices_and_no_more() {
     let mut world = World::new().at_two_thirds();
     for n in 2..=16_u8 {
