@@ -12,6 +12,7 @@ pub mod files;
 pub mod frames;
 pub mod key;
 pub mod netlink;
+pub mod pair;
 pub mod renew;
 pub mod sysctl;
 

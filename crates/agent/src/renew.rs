@@ -21,6 +21,7 @@ use serde::Deserialize;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 use x509_cert::Certificate;
+use x509_cert::ext::pkix::{AuthorityKeyIdentifier, SubjectKeyIdentifier};
 
 /// Largest answer that is read, in bytes.
 const ANSWER_MAX_BYTES: usize = 256 << 10;
@@ -126,7 +127,7 @@ where
     };
     let issuer = authorities
         .iter()
-        .find(|ca| ca.tbs_certificate.subject == leaf.tbs_certificate.issuer)
+        .find(|ca| is_issuer(ca, leaf))
         .ok_or(RenewError::NoIssuer)?;
     let pem = |certificate: &Certificate| {
         certificate
@@ -134,6 +135,16 @@ where
             .map_err(|error| RenewError::Unreadable(error.to_string()))
     };
     Ok(format!("{}{}", pem(leaf)?, pem(issuer)?))
+}
+
+/// Did this CA issue it? By name and key identifier (RFC 5280 section 4.2.1.1):
+/// while issuing CAs are rolled over, two of them may bear the same name.
+fn is_issuer(ca: &Certificate, leaf: &Certificate) -> bool {
+    let (ca, leaf) = (&ca.tbs_certificate, &leaf.tbs_certificate);
+    let own: Option<SubjectKeyIdentifier> = ca.get().ok().flatten().map(|(_, found)| found);
+    let wanted: Option<AuthorityKeyIdentifier> = leaf.get().ok().flatten().map(|(_, found)| found);
+    let wanted = wanted.and_then(|found| found.key_identifier);
+    ca.subject == leaf.issuer && wanted.is_none_or(|key| own.is_some_and(|own| own.0 == key))
 }
 
 async fn certificates(

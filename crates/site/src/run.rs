@@ -13,13 +13,14 @@ use crate::attach::{End, Holder, Terms, converse};
 use crate::config::Config;
 use crate::enrol::{self, Credentials, EnrolError, LineError, credentials, known_network};
 use crate::network::{Bound, SiteNetwork};
-use crate::renew::{self, Schedule};
+use crate::renew;
 use crate::status::{self, Running, State, Status, StatusError};
 use iryonet_agent::backoff::Backoff;
 use iryonet_agent::chain;
 use iryonet_agent::clock;
 use iryonet_agent::files;
 use iryonet_agent::netlink::{Netlink, NetlinkError};
+use iryonet_agent::pair::Schedule;
 use iryonet_domain::UnixMillis;
 use iryonet_tls::{
     Clock, ConfigError as TlsError, Expect, HandshakeError, HandshakeLimits, Profile, Reason,
@@ -109,7 +110,7 @@ pub async fn run(
     }
     files::private_directory(&config.state_dir)?;
     let _running = Running::claim(&config)?;
-    renew::finish_switch(&config)?;
+    renew::pairs(&config).finish_switch()?;
     // Said at the start, where a person is looking.
     let own = credentials(&config)?;
     if own.not_after <= clock::wall() {
@@ -212,7 +213,7 @@ impl Site {
         if !self.with_renewed.swap(false, Ordering::Relaxed) {
             return;
         }
-        match renew::switch(&self.config) {
+        match renew::pairs(&self.config).switch() {
             Ok(()) => {
                 let own = credentials(&self.config).ok();
                 self.tell(|status, _| {
