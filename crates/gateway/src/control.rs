@@ -6,6 +6,7 @@ use crate::datapath::{DenialRecord, DenyReason, DropCount, ReasonTotal};
 use crate::engine::Engine;
 use crate::feed::{FeedStatus, SharedStatus};
 use crate::lines::{LineState, LineStates};
+use crate::renew::{CertificateStatus, SharedCertificate};
 use iryonet_domain::{
     DeviceId, Fingerprint, GatewayId, LineId, NetworkPrefix, ParticipantNumber, SiteIndex,
     UnixMillis,
@@ -44,6 +45,9 @@ pub struct Status {
     pub policy: PolicyStatus,
     /// The way to the center.
     pub feed: FeedStatus,
+    /// The gateway's own certificate.
+    #[serde(default)]
+    pub certificate: CertificateStatus,
     /// How far the system's wall clock is behind the highest time seen; more
     /// than a second means that it was set back.
     pub clock_lag_ms: u64,
@@ -300,6 +304,8 @@ pub struct Control {
     pub engine: Arc<Engine>,
     /// The feed.
     pub feed: SharedStatus,
+    /// The gateway's own certificate.
+    pub certificate: SharedCertificate,
     /// The lines.
     pub lines: LineStates,
     /// Number of the backbone's interface.
@@ -455,6 +461,7 @@ impl Control {
                     valid_for_ms: policy.valid_until().since_ms(now),
                 },
                 feed: FeedStatus::default(),
+                certificate: CertificateStatus::default(),
                 clock_lag_ms: 0,
                 lines,
                 refusals,
@@ -462,6 +469,7 @@ impl Control {
             (status, indices)
         });
         status.feed = self.feed.get();
+        status.certificate = self.certificate.get();
         status.clock_lag_ms = self.engine.clock_lag_ms();
         self.engine.with_kernel(|kernel| {
             for (line, ifindex) in status.lines.iter_mut().zip(indices) {

@@ -139,7 +139,7 @@ pub async fn enrol(config: &Config, code: &str) -> Result<Enrolled, EnrolError> 
         .await?;
     let enrolled = enrol::exchange(stream, code, &request).await?;
     let chain = enrolled.certificate_chain_pem.as_bytes();
-    check_own(config, chain)?;
+    check_own(config, chain, &config.state(KEY), &certificate)?;
     parse_keys(&enrolled.policy_keys.join("\n"), &config.state(POLICY_KEYS))?;
     // The certificate last: with it the enrolment is complete.
     files::write_atomic(
@@ -162,11 +162,7 @@ pub async fn enrol(config: &Config, code: &str) -> Result<Enrolled, EnrolError> 
 /// # Errors
 /// When something is missing, damaged or of another gateway; says what to do.
 pub fn credentials(config: &Config) -> Result<Credentials, EnrolError> {
-    let chain = read(
-        &config.state(CERTIFICATE),
-        "run `iryonet gateway enrol` with a code from the center",
-    )?;
-    let identity = check_own(config, &chain)?;
+    let identity = own_identity(config)?;
     let keys_path = config.state(POLICY_KEYS);
     let keys = read(
         &keys_path,
@@ -207,15 +203,37 @@ fn roots(path: &Path) -> Result<TrustRoots, EnrolError> {
     })
 }
 
+/// The present pair.
+pub(crate) fn own_identity(config: &Config) -> Result<LocalIdentity, EnrolError> {
+    identity_at(config, &config.state(KEY), &config.state(CERTIFICATE))
+}
+
+/// A pair of this gateway, wherever it lies.
+pub(crate) fn identity_at(
+    config: &Config,
+    key: &Path,
+    certificate: &Path,
+) -> Result<LocalIdentity, EnrolError> {
+    let chain = read(
+        certificate,
+        "run `iryonet gateway enrol` with a code from the center",
+    )?;
+    check_own(config, &chain, key, certificate)
+}
+
 /// Does the chain prove this gateway, with the key that is here?
-fn check_own(config: &Config, chain: &[u8]) -> Result<LocalIdentity, EnrolError> {
-    let path = config.state(CERTIFICATE);
+fn check_own(
+    config: &Config,
+    chain: &[u8],
+    key: &Path,
+    certificate: &Path,
+) -> Result<LocalIdentity, EnrolError> {
     let key = read(
-        &config.state(KEY),
+        key,
         "the private key belongs to the certificate; without it, enrol anew",
     )?;
     let bad = |source| EnrolError::Certificate {
-        path: path.clone(),
+        path: certificate.to_path_buf(),
         source,
     };
     let identity = LocalIdentity::from_pem(chain, &key).map_err(bad)?;

@@ -1,6 +1,7 @@
 //! The network's edge (ゲートウェイ): ends lines, enforces, translates, shapes.
 //!
-//! [`run()`] is the daemon, [`enrol()`] gets it its certificate, [`control`] is
+//! [`run()`] is the daemon, [`enrol()`] gets it its certificate, [`renew`] the next
+//! one, [`control`] is
 //! what a running one tells. `policy` is the I/O-free core: what is enforced,
 //! who is bound. [`datapath`] carries it out in the kernel.
 //!
@@ -17,6 +18,7 @@ pub mod keep;
 pub mod kernel;
 pub mod lines;
 pub mod policy;
+pub mod renew;
 pub mod routes;
 pub mod run;
 #[cfg(test)]

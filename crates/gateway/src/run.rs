@@ -23,6 +23,7 @@ use crate::keep::{self, Keep};
 use crate::lines::ethernet::Doors;
 use crate::lines::{LineStates, Manager};
 use crate::policy::{ApplyError, Policy};
+use crate::renew::{self, Renewal, SharedCertificate};
 use crate::routes;
 use iryonet_agent::chain;
 use iryonet_agent::files::FileError;
@@ -34,6 +35,7 @@ use iryonet_tls::{
     client_config, server_config,
 };
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
@@ -90,6 +92,7 @@ pub async fn run(
     config: Config,
     shutdown: impl Future<Output = ()> + Send,
 ) -> Result<(), RunError> {
+    renew::pairs(&config).finish_switch()?;
     let Credentials {
         identity,
         roots,
@@ -138,8 +141,9 @@ pub async fn run(
         roots: roots.clone(),
         policy: ClientPolicy::PARTICIPANTS,
     };
+    let acceptor = server_config(Profile::Guideline43, &identity, trust, by_engine(&engine))?;
     let doors = Arc::new(Doors {
-        acceptor: server_config(Profile::Guideline43, &identity, trust, by_engine(&engine))?,
+        acceptor: acceptor.clone(),
         engine: Arc::clone(&engine),
         routes: routes.clone(),
         limits: HANDSHAKE,
@@ -168,9 +172,11 @@ pub async fn run(
     sysctl::forward_ipv6()?;
 
     let status = SharedStatus::default();
+    let certificate = SharedCertificate::default();
     let control = Control {
         engine: Arc::clone(&engine),
         feed: status.clone(),
+        certificate: certificate.clone(),
         lines: states,
         backbone,
     };
@@ -178,10 +184,20 @@ pub async fn run(
     let connector = client_config(
         Profile::Guideline43,
         &identity,
-        roots,
+        roots.clone(),
         Expect::Center(Some(config.center_name.clone())),
         by_engine(&engine),
     )?;
+    let renewed = Arc::new(AtomicBool::new(false));
+    let renewal = Renewal {
+        config: config.clone(),
+        engine: Arc::clone(&engine),
+        roots,
+        acceptor,
+        connector: connector.clone(),
+        renewed: Arc::clone(&renewed),
+        status: certificate,
+    };
     let feed = Feed {
         engine: Arc::clone(&engine),
         connector,
@@ -189,7 +205,9 @@ pub async fn run(
         keys: policy_keys,
         keep,
         status,
+        renewed,
     };
+    tokio::spawn(renewal.run(stop.clone()));
     tokio::spawn(manager.run());
     tokio::spawn(control.run(socket, stop.clone()));
     tokio::spawn(watch_due(Arc::clone(&engine), stop.clone()));

@@ -27,11 +27,13 @@ use nix::sys::socket::setsockopt;
 use nix::sys::socket::sockopt::{KeepAlive, TcpKeepCount, TcpKeepIdle, TcpKeepInterval};
 use serde::{Deserialize, Serialize};
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::net::TcpStream;
 use tokio_util::sync::CancellationToken;
 
+const ACKNOWLEDGEMENTS: &str = "/v1/feed/acknowledgements";
 /// How long the center may let a request for deltas wait.
 const WAIT_MS: u64 = 25_000;
 /// Beyond that, and for all other requests, the center may take this long.
@@ -136,6 +138,9 @@ pub struct Feed {
     pub keep: Keep,
     /// How it goes.
     pub status: SharedStatus,
+    /// The connector shows another certificate than when the present
+    /// connection was opened: open the next one.
+    pub renewed: Arc<AtomicBool>,
 }
 
 impl Feed {
@@ -190,6 +195,10 @@ impl Feed {
         let mut snapshot_wanted = false;
         let mut freshened: Option<Instant> = None;
         loop {
+            // Between two steps, so that nothing is given up half way.
+            if self.renewed.swap(false, Ordering::AcqRel) {
+                center = self.connect().await?;
+            }
             let revision = self.engine.with_policy(crate::policy::Policy::revision);
             let stale = self.half_over() && freshened.is_none_or(|at| at.elapsed() >= FRESHEN);
             if revision == 0 || snapshot_wanted || self.keep.wants_snapshot() || stale {
@@ -382,13 +391,7 @@ impl Feed {
             .map_err(|error| FeedError::Body(error.to_string()))?;
         let (status, answer) = in_time(
             PATIENCE,
-            ask(
-                center,
-                Method::POST,
-                "/v1/feed/acknowledgements",
-                Some(body),
-                64 << 10,
-            ),
+            ask(center, Method::POST, ACKNOWLEDGEMENTS, Some(body), 64 << 10),
         )
         .await?;
         if status == StatusCode::CONFLICT {
@@ -431,6 +434,26 @@ fn refused(status: StatusCode, body: &Bytes) -> FeedError {
         |problem| problem.detail.chars().take(400).collect(),
     );
     FeedError::Status { status, text }
+}
+
+/// Tells the center what is enforced, on a connection of its own.
+pub(crate) async fn tell(
+    stream: iryonet_tls::TlsStream<TcpStream>,
+    acknowledgement: Vec<u8>,
+) -> Result<StatusCode, Box<dyn std::error::Error + Send + Sync>> {
+    let (mut center, connection) =
+        hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
+    let worker = tokio::spawn(connection);
+    let answer = ask(
+        &mut center,
+        Method::POST,
+        ACKNOWLEDGEMENTS,
+        Some(acknowledgement),
+        64 << 10,
+    )
+    .await;
+    worker.abort();
+    Ok(answer?.0)
 }
 
 async fn in_time<T>(

@@ -136,6 +136,7 @@ impl Lab {
             keys: keys.clone(),
             keep: Keep::new(state, keys),
             status: lab.status.clone(),
+            renewed: Arc::default(),
         };
         tokio::spawn(feed.run(lab.stop.clone()));
         lab
