@@ -230,7 +230,12 @@ pub(crate) fn read_limited(path: &Path) -> Result<Vec<u8>, FileError> {
 #[must_use]
 pub fn pem(label: &str, der: &[u8]) -> String {
     let body = base64::engine::general_purpose::STANDARD.encode(der);
-    let mut text = format!("-----BEGIN {label}-----\n");
+    let lines = body.len().div_ceil(64);
+    // What stands around the label, twice, has 34 octets with its line ends.
+    let mut text = String::with_capacity(body.len() + lines + 2 * label.len() + 34);
+    for part in ["-----BEGIN ", label, "-----\n"] {
+        text.push_str(part);
+    }
     let mut rest = body.as_str();
     while !rest.is_empty() {
         let (line, tail) = rest.split_at(rest.len().min(64));
@@ -238,7 +243,9 @@ pub fn pem(label: &str, der: &[u8]) -> String {
         text.push('\n');
         rest = tail;
     }
-    text.push_str(&format!("-----END {label}-----\n"));
+    for part in ["-----END ", label, "-----\n"] {
+        text.push_str(part);
+    }
     text
 }
 

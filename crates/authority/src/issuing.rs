@@ -104,6 +104,9 @@ pub struct IssuingCa {
     facts: CaFacts,
     pem: String,
     rules: Rules,
+    /// Where its revocation lists are found: the rule's URI with the CA's own
+    /// key identifier in it.
+    lists: Option<String>,
     signed: AtomicU64,
 }
 
@@ -229,6 +232,7 @@ impl IssuingCa {
             anchor,
             facts,
             rules: Rules::default(),
+            lists: None,
             signed: AtomicU64::new(0),
         })
     }
@@ -269,6 +273,11 @@ impl IssuingCa {
                 wanted: "with more than one shard, a URI with {shard} in it",
             });
         }
+        let own = hex::encode(&self.facts.key_id);
+        self.lists = rules
+            .crl_uri
+            .as_ref()
+            .map(|uri| uri.replace("{issuer}", &own));
         self.rules = rules;
         Ok(self)
     }
@@ -341,11 +350,8 @@ impl IssuingCa {
     /// Where the list of a shard is found.
     #[must_use]
     pub fn crl_uri(&self, shard: u16) -> Option<String> {
-        let uri = self.rules.crl_uri.as_deref()?;
-        Some(
-            uri.replace("{issuer}", &hex::encode(&self.facts.key_id))
-                .replace("{shard}", &shard.to_string()),
-        )
+        let uri = self.lists.as_deref()?;
+        Some(uri.replace("{shard}", &shard.to_string()))
     }
 
     /// Draws the next certificate's serial number, and with it its shard.

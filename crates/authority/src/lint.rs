@@ -117,6 +117,23 @@ const OCSP_NO_CHECK: Oid<'static> = Oid::new(std::borrow::Cow::Borrowed(&[
     0x2b, 6, 1, 5, 5, 7, 0x30, 1, 5,
 ]));
 
+/// id-ce-extKeyUsage anyExtendedKeyUsage, and id-kp (RFC 5280 section 4.2.1.12).
+const ANY_USAGE: Oid<'static> = Oid::new(std::borrow::Cow::Borrowed(&[0x55, 0x1d, 0x25, 0]));
+const SERVER_AUTH: Oid<'static> = id_kp(&[0x2b, 6, 1, 5, 5, 7, 3, 1]);
+const CLIENT_AUTH: Oid<'static> = id_kp(&[0x2b, 6, 1, 5, 5, 7, 3, 2]);
+const CODE_SIGNING: Oid<'static> = id_kp(&[0x2b, 6, 1, 5, 5, 7, 3, 3]);
+const EMAIL_PROTECTION: Oid<'static> = id_kp(&[0x2b, 6, 1, 5, 5, 7, 3, 4]);
+const TIME_STAMPING: Oid<'static> = id_kp(&[0x2b, 6, 1, 5, 5, 7, 3, 8]);
+const OCSP_SIGNING: Oid<'static> = id_kp(&[0x2b, 6, 1, 5, 5, 7, 3, 9]);
+
+const fn id_kp(octets: &'static [u8]) -> Oid<'static> {
+    Oid::new(std::borrow::Cow::Borrowed(octets))
+}
+
+fn texts(ids: &[Oid<'_>]) -> Vec<String> {
+    ids.iter().map(Oid::to_id_string).collect()
+}
+
 fn look(to_be_signed: &[u8], rules: impl FnOnce(&mut Lint<'_>)) -> Result<(), LintError> {
     let (rest, certificate) = match TbsCertificate::from_der(to_be_signed) {
         Ok(parsed) => parsed,
@@ -239,14 +256,11 @@ impl Lint<'_> {
     /// The subject's name says what the profile says; its key is the request's.
     fn subject(&mut self, wanted: &[(Oid<'static>, String)], key: &SubjectKey) {
         let subject = self.certificate.subject();
-        let found: Vec<_> = subject
+        let found = subject
             .iter_attributes()
-            .map(|attribute| {
-                let text = attribute.as_str().unwrap_or("(not a text)").to_owned();
-                (attribute.attr_type().to_owned(), text)
-            })
-            .collect();
-        self.want("subject", found == wanted, || {
+            .map(|attribute| (attribute.attr_type(), attribute.as_str().ok()));
+        let demanded = wanted.iter().map(|(id, text)| (id, Some(text.as_str())));
+        self.want("subject", found.eq(demanded), || {
             format!("subject {subject}; the profile demands {wanted:?}")
         });
         let info = self.certificate.public_key();
@@ -372,7 +386,7 @@ impl Lint<'_> {
         if let Ok(Some(names)) = self.certificate.subject_alternative_name() {
             for name in &names.value.general_names {
                 match name {
-                    GeneralName::URI(uri) => uris.push((*uri).to_owned()),
+                    GeneralName::URI(uri) => uris.push(*uri),
                     GeneralName::DNSName(name) => {
                         dns.insert((*name).to_owned());
                     }
@@ -387,7 +401,7 @@ impl Lint<'_> {
             }
         }
         let identity = profile.identity().to_string();
-        self.want("identity", uris == [identity.clone()], || {
+        self.want("identity", uris == [identity.as_str()], || {
             format!("URIs {uris:?}; exactly one, {identity}, is right")
         });
         let wanted = profile.server_names();
@@ -415,40 +429,35 @@ impl Lint<'_> {
         self.want("key-usage", flags == Some(1), || {
             format!("key usage bits {flags:?}; digitalSignature alone is right")
         });
-        let wanted: BTreeSet<String> = wanted
-            .map(|id| {
-                let parts: Vec<String> = id.iter().map(u64::to_string).collect();
-                parts.join(".")
-            })
-            .collect();
+        let wanted: Vec<Oid<'_>> = wanted.filter_map(|id| Oid::from(id).ok()).collect();
         let found = self.find(|extension| match extension {
             ParsedExtension::ExtendedKeyUsage(usage) => {
                 let known = [
-                    (usage.any, "2.5.29.37.0"),
-                    (usage.server_auth, "1.3.6.1.5.5.7.3.1"),
-                    (usage.client_auth, "1.3.6.1.5.5.7.3.2"),
-                    (usage.code_signing, "1.3.6.1.5.5.7.3.3"),
-                    (usage.email_protection, "1.3.6.1.5.5.7.3.4"),
-                    (usage.time_stamping, "1.3.6.1.5.5.7.3.8"),
-                    (usage.ocsp_signing, "1.3.6.1.5.5.7.3.9"),
+                    (usage.any, &ANY_USAGE),
+                    (usage.server_auth, &SERVER_AUTH),
+                    (usage.client_auth, &CLIENT_AUTH),
+                    (usage.code_signing, &CODE_SIGNING),
+                    (usage.email_protection, &EMAIL_PROTECTION),
+                    (usage.time_stamping, &TIME_STAMPING),
+                    (usage.ocsp_signing, &OCSP_SIGNING),
                 ];
-                let mut found: BTreeSet<String> =
-                    usage.other.iter().map(|id| id.to_id_string()).collect();
-                found.extend(
-                    known
-                        .iter()
-                        .filter(|(set, _)| *set)
-                        .map(|(_, id)| (*id).to_owned()),
-                );
-                Some(found)
+                let mut found: Vec<Oid<'_>> = known
+                    .into_iter()
+                    .filter(|(set, _)| *set)
+                    .map(|(_, id)| id.clone())
+                    .collect();
+                found.extend(usage.other.iter().map(Oid::to_owned));
+                let same =
+                    found.len() == wanted.len() && found.iter().all(|id| wanted.contains(id));
+                Some(if same { Ok(()) } else { Err(texts(&found)) })
             }
             _ => None,
         });
-        self.want(
-            "extended-key-usage",
-            found.as_ref() == Some(&wanted),
-            || format!("extended key usages {found:?}; {wanted:?} are right"),
-        );
+        self.want("extended-key-usage", found == Some(Ok(())), || {
+            let found = found.clone().and_then(Result::err).unwrap_or_default();
+            let wanted = texts(&wanted);
+            format!("extended key usages {found:?}; {wanted:?} are right")
+        });
     }
 
     fn identifiers(&mut self, ca: &IssuingCa) {
