@@ -108,8 +108,7 @@ fn present(config: &Config, now: UnixMillis) -> Option<LocalIdentity> {
         );
         return None;
     }
-    let life_ms = u64::from(config.certificate_days) * 86_400_000;
-    if proof.not_after.since_ms(now) < life_ms / 3 {
+    if due(config, &identity)? <= now {
         return None;
     }
     iryonet_tls::enrolment_server_config(PROFILE, &identity, Clock::system())
@@ -139,6 +138,13 @@ fn names(config: &Config) -> ServerNames {
 fn people_host(config: &Config) -> Option<&str> {
     config.staff_listen?;
     crate::config::host_of(config.people.origin.as_deref()?)
+}
+
+/// When the listeners' certificate is made anew: when a third of its life is left.
+pub(crate) fn due(config: &Config, identity: &LocalIdentity) -> Option<UnixMillis> {
+    let life_ms = u64::from(config.certificate_days) * 86_400_000;
+    let not_after = identity.proof().ok()?.not_after;
+    Some(UnixMillis(not_after.0.saturating_sub(life_ms / 3)))
 }
 
 fn addresses(listeners: impl Iterator<Item = SocketAddr>) -> Vec<std::net::IpAddr> {

@@ -241,6 +241,17 @@ pub async fn start_at(
         Arc::clone(&center),
         end_background.clone(),
     ));
+    let shown = tasks::certificate::Listeners {
+        public: public_tls.clone(),
+        device: device_tls.clone(),
+        staff: staff_tls.clone(),
+    };
+    background.spawn(tasks::certificate::run(
+        Arc::clone(&center),
+        identity,
+        shown,
+        end_background.clone(),
+    ));
 
     let listeners = TaskTracker::new();
     let door = |name, router: axum::Router<Arc<Center>>, seats| {

@@ -7,8 +7,9 @@ use axum::Router;
 use axum::response::IntoResponse as _;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use std::net::SocketAddr;
-use std::sync::Arc;
+use std::collections::BTreeMap;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream, UnixListener};
@@ -39,6 +40,9 @@ pub(crate) struct PublicPeer {
     pub(crate) proof: Option<Arc<iryonet_tls::PeerProof>>,
 }
 
+/// Seats taken, by place.
+type Places = Arc<Mutex<BTreeMap<u64, usize>>>;
+
 /// What one listener runs with.
 #[derive(Clone)]
 pub(crate) struct Door {
@@ -48,6 +52,34 @@ pub(crate) struct Door {
     pub(crate) tasks: TaskTracker,
     seats: Arc<Semaphore>,
     seats_max: usize,
+    /// Seats that each place (an address, or a /64) has now; nobody who has none
+    /// stands in it.
+    places: Places,
+}
+
+/// One place may have one in so many of all seats: whoever opens connections
+/// and says nothing leaves the others to everybody else.
+const PLACES_MIN: usize = 4;
+
+/// A connection's right to be there; given back when it is dropped.
+struct Seat {
+    _of_all: OwnedSemaphorePermit,
+    place: Option<(u64, Places)>,
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        let Some((place, places)) = self.place.take() else {
+            return;
+        };
+        let mut places = places.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(count) = places.get_mut(&place) {
+            *count = count.saturating_sub(1);
+            if *count == 0 {
+                places.remove(&place);
+            }
+        }
+    }
 }
 
 impl Door {
@@ -68,19 +100,38 @@ impl Door {
             tasks,
             seats: Arc::new(Semaphore::new(seats_max)),
             seats_max,
+            places: Arc::default(),
         }
     }
 
-    fn seat(&self) -> Option<OwnedSemaphorePermit> {
-        let seat = Arc::clone(&self.seats).try_acquire_owned().ok();
-        if seat.is_none() {
+    fn seat(&self, peer: Option<IpAddr>) -> Option<Seat> {
+        let Ok(of_all) = Arc::clone(&self.seats).try_acquire_owned() else {
             tracing::warn!(
                 listener = self.name,
                 limit = self.seats_max,
                 "a connection was refused: as many as there may be are open"
             );
+            return None;
+        };
+        let Some(peer) = peer else {
+            return Some(Seat {
+                _of_all: of_all,
+                place: None,
+            });
+        };
+        let limit = self.seats_max.div_ceil(PLACES_MIN);
+        let place = iryonet_people::Place::of(peer).key();
+        let mut places = self.places.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = places.entry(place).or_default();
+        if *count >= limit {
+            tracing::debug!(listener = self.name, limit, %peer, "a connection was refused: as many as one peer may have are open");
+            return None;
         }
-        seat
+        *count += 1;
+        Some(Seat {
+            _of_all: of_all,
+            place: Some((place, Arc::clone(&self.places))),
+        })
     }
 
     /// Accepts over TCP until the center stops. `admit` may turn a peer away
@@ -108,7 +159,9 @@ impl Door {
             if !admit(address) {
                 continue;
             }
-            let Some(seat) = self.seat() else { continue };
+            let Some(seat) = self.seat(Some(address.ip())) else {
+                continue;
+            };
             // Deltas are small and urgent.
             if let Err(error) = stream.set_nodelay(true) {
                 tracing::debug!(%error, "TCP_NODELAY could not be set");
@@ -138,7 +191,9 @@ impl Door {
                     continue;
                 }
             };
-            let Some(seat) = self.seat() else { continue };
+            let Some(seat) = self.seat(None) else {
+                continue;
+            };
             let peer = match stream.peer_cred() {
                 Ok(credentials) => OperatorPeer {
                     uid: Some(credentials.uid()),

@@ -1,5 +1,6 @@
 //! What runs in the background: one file per task.
 
+pub(crate) mod certificate;
 pub(crate) mod checkpoint;
 pub(crate) mod crl;
 pub(crate) mod due;

@@ -84,7 +84,7 @@ async fn of_many_that_show_the_same_code_at_once_one_gets_a_certificate() {
 }
 
 /// Polls all at the same time.
-async fn futures_join<F: Future>(futures: impl Iterator<Item = F>) -> Vec<F::Output> {
+pub(crate) async fn futures_join<F: Future>(futures: impl Iterator<Item = F>) -> Vec<F::Output> {
     let mut waiting: Vec<_> = futures.map(|future| (Box::pin(future), None)).collect();
     std::future::poll_fn(move |cx| {
         let mut all = true;

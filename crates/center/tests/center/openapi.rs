@@ -678,7 +678,10 @@ async fn every_operation_answers_as_described() {
         // Who comes in by an organisation's issuer has tests with a real one, checks
         // have them with real servers, and passkeys with a browser.
         let in_a_browser = template.contains("/passkey") || template == "/v1/page";
-        if in_a_browser || template.starts_with("/v1/login/issuer") || template == "/v1/cases/{case}/checks" {
+        if in_a_browser
+            || template.starts_with("/v1/login/issuer")
+            || template == "/v1/cases/{case}/checks"
+        {
             continue;
         }
         for method in operations.as_object().unwrap_or(&Map::new()).keys() {

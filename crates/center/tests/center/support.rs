@@ -316,6 +316,26 @@ impl World {
             .unwrap()
     }
 
+    /// To the public listener, from an address of this machine; it may be turned
+    /// away.
+    pub(crate) async fn public_from(&self, from: &str) -> Result<Connection, HandshakeError> {
+        let connector = iryonet_tls::enrolment_client_config(
+            Profile::Guideline43,
+            self.roots(),
+            Expect::Center(Some("center-1".parse().unwrap())),
+            Clock::system(),
+        )
+        .unwrap();
+        connect_over(connector, self.public_stream(from).await).await
+    }
+
+    /// A bare TCP connection to the public listener, from an address of this machine.
+    pub(crate) async fn public_stream(&self, from: &str) -> TcpStream {
+        let socket = tokio::net::TcpSocket::new_v4().unwrap();
+        socket.bind(format!("{from}:0").parse().unwrap()).unwrap();
+        socket.connect(self.running.public_address()).await.unwrap()
+    }
+
     /// To the public listener, showing a certificate.
     pub(crate) async fn public_as(
         &self,
