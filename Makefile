@@ -53,7 +53,7 @@ bench: ## the figures, measured here (release build, as root)
 	@$(MAKE) --no-print-directory ebpf
 	@$(CARGO) build --locked --release -p iryonet-cli
 	@# All of them, also after one whose promise was not kept; then say so.
-	@failed=; for what in verdict revoke throughput registry; do \
+	@failed=; for what in verdict revoke throughput authority registry; do \
 		echo "iryonet bench $$what --json"; \
 		$(AS_ROOT) $(TARGET)/release/iryonet bench $$what --json || failed="$$failed $$what"; \
 	done; [ -z "$$failed" ] || { echo "not kept:$$failed"; exit 1; }
