@@ -7,6 +7,7 @@ use std::fs;
 use std::io::{self, Read, Write};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use zeroize::Zeroizing;
 
 /// The largest key or certificate file that is read, in octets.
@@ -61,7 +62,9 @@ pub enum FileError {
     },
 }
 
-/// Writes `bytes` to a file that must not exist yet, down to the disk.
+/// Writes `bytes` to a file that must not exist yet, down to the disk. The file
+/// is there with all of them or not at all, also when the process is killed: an
+/// empty key file would never be written over again.
 ///
 /// # Errors
 /// When the file exists or the system refuses; nothing half-written is left.
@@ -70,29 +73,52 @@ pub fn write_new(path: &Path, bytes: &[u8], mode: u32) -> Result<(), FileError> 
         let path = path.to_owned();
         move |source: io::Error| FileError::Io { act, path, source }
     };
+    let exists = |act| {
+        move |source: io::Error| match source.kind() {
+            io::ErrorKind::AlreadyExists => FileError::Exists {
+                path: path.to_owned(),
+            },
+            _ => io(act)(source),
+        }
+    };
+    let beside = beside(path);
+    // What a process of the same number left when it was killed.
+    if let Err(source) = fs::remove_file(&beside)
+        && source.kind() != io::ErrorKind::NotFound
+    {
+        return Err(io("make room beside")(source));
+    }
     let mut file = fs::OpenOptions::new()
         .write(true)
         .create_new(true)
         .mode(mode)
-        .open(path)
-        .map_err(|source| match source.kind() {
-            io::ErrorKind::AlreadyExists => FileError::Exists {
-                path: path.to_owned(),
-            },
-            _ => io("create")(source),
-        })?;
-    let written = file.write_all(bytes).and_then(|()| file.sync_all());
-    if written.is_err() {
-        // Best effort: the error that matters is the one reported.
-        let _ = fs::remove_file(path);
-    }
-    written.map_err(io("write"))?;
+        .open(&beside)
+        .map_err(io("create"))?;
+    let written = file
+        .write_all(bytes)
+        .and_then(|()| file.sync_all())
+        .map_err(io("write"))
+        // Unlike a rename it does not take the place of what is there.
+        .and_then(|()| fs::hard_link(&beside, path).map_err(exists("put in place")));
+    // Best effort: the error that matters is the one reported.
+    let _ = fs::remove_file(&beside);
+    written?;
     sync_directory(path).map_err(io("record the directory of"))
 }
 
 fn sync_directory(path: &Path) -> io::Result<()> {
     let directory = path.parent().filter(|p| !p.as_os_str().is_empty());
     fs::File::open(directory.unwrap_or(Path::new(".")))?.sync_all()
+}
+
+/// Where a file is written before it is put in its place: nobody else writes there.
+fn beside(path: &Path) -> PathBuf {
+    static WRITTEN: AtomicU64 = AtomicU64::new(0);
+    let number = WRITTEN.fetch_add(1, Ordering::Relaxed);
+    let mut name = std::ffi::OsString::from(".");
+    name.push(path.file_name().unwrap_or_default());
+    name.push(format!(".{}.{number}.new", std::process::id()));
+    path.with_file_name(name)
 }
 
 /// Makes a directory for keys (mode 0700) unless it is there.
@@ -269,6 +295,8 @@ mod tests {
             write_new(&path, b"x", 0o600),
             Err(FileError::Exists { .. })
         ));
+        // Nor does anything lie beside it afterwards.
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
         fs::set_permissions(&path, fs::Permissions::from_mode(0o640)).unwrap();
         assert!(matches!(
             read_key(&path),
