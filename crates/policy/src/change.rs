@@ -185,6 +185,7 @@ impl Dirty {
     /// Sets the generations, and says what is different for whom.
     pub(crate) fn conclude(mut self, model: &mut Model) -> Vec<(GatewayId, Change)> {
         self.bump(model);
+        model.compared += self.touched();
         let mut outbox = Outbox::default();
         for (&(participant, service), before) in &self.grants {
             let after = held_grant(model, participant, service);
@@ -224,6 +225,16 @@ impl Dirty {
             }
         }
         changes
+    }
+
+    fn touched(&self) -> u64 {
+        let records = self.participants.len()
+            + self.grants.len()
+            + self.devices.len()
+            + self.lines.len()
+            + self.services.len()
+            + self.gateways.len();
+        records as u64
     }
 
     fn bump(&mut self, model: &mut Model) {

@@ -50,6 +50,7 @@ pub struct Model {
     pub(crate) endpoints: BTreeMap<Endpoint, ServiceId>,
     pub(crate) purposes: Purposes,
     pub(crate) unfit_events: u64,
+    pub(crate) compared: u64,
 }
 
 /// How much a model holds.
@@ -86,6 +87,7 @@ impl Model {
             endpoints: BTreeMap::new(),
             purposes: Purposes::default(),
             unfit_events: 0,
+            compared: 0,
         }
     }
 
@@ -133,6 +135,15 @@ impl Model {
             .into_iter()
             .filter_map(|at| self.gateway_name(at))
             .collect()
+    }
+
+    /// How many records (participants, grants, devices, lines, services, gateways)
+    /// entries have touched so far: each was compared as it was before its entry
+    /// and after it, for the gateways that hold it. What an entry costs, counted
+    /// and not timed; loading counts nothing.
+    #[must_use]
+    pub fn compared(&self) -> u64 {
+        self.compared
     }
 
     /// Events that did not fit what the model held and were left out, as an
