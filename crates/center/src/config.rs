@@ -125,6 +125,13 @@ pub struct Config {
     /// Verifier keys of the witnesses whose cosignatures are kept, 16 at most.
     #[serde(default)]
     pub witnesses: Vec<VerifierKey>,
+    /// Documents of all cases together, in MiB. At this, no more are taken.
+    #[serde(default = "documents_max_mib")]
+    pub documents_max_mib: u32,
+    /// For how many days a document is kept after the end of its case and, where
+    /// the case made somebody a member, of that membership.
+    #[serde(default = "documents_keep_days")]
+    pub documents_keep_days: u32,
 }
 
 /// Witnesses whom one center knows.
@@ -152,6 +159,17 @@ fn alert_percent() -> u8 {
 
 fn notice_days() -> u16 {
     30
+}
+
+/// 64 GiB: 600,000 applications of some 100 KiB.
+fn documents_max_mib() -> u32 {
+    65_536
+}
+
+/// Five years. The network's own rules may want another time; no law that the
+/// project knows of names one for these documents.
+fn documents_keep_days() -> u32 {
+    1_826
 }
 
 /// Which keys devices and gateways may have.
@@ -571,6 +589,18 @@ impl Config {
             "1 to 90",
         )?;
         range(
+            "documents_max_mib",
+            u64::from(self.documents_max_mib),
+            (100..=16 << 20).contains(&self.documents_max_mib),
+            "100 (one case's) to 16777216 (16 TiB)",
+        )?;
+        range(
+            "documents_keep_days",
+            u64::from(self.documents_keep_days),
+            (1..=36_525).contains(&self.documents_keep_days),
+            "1 to 36525 (a hundred years)",
+        )?;
+        range(
             "checkpoint_every_s",
             self.checkpoint_every_s,
             (1..=86_400).contains(&self.checkpoint_every_s),
@@ -640,6 +670,12 @@ impl Config {
     #[must_use]
     pub fn checkpoint_memory(&self) -> PathBuf {
         self.data_dir.join("checkpoint.last")
+    }
+
+    /// Documents of all cases together, in bytes.
+    #[must_use]
+    pub fn documents_max_bytes(&self) -> u64 {
+        u64::from(self.documents_max_mib) << 20
     }
 
     /// How strict the daily re-check is.

@@ -30,6 +30,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, RwLock};
 use std::time::Duration;
 use tokio::net::{TcpListener, UnixListener};
@@ -206,6 +207,7 @@ pub async fn start_at(
         openapi: Bytes::from(description.to_pretty_json().unwrap_or_default()),
         stopping: CancellationToken::new(),
         turns: Turns::new(),
+        documents_held: AtomicU64::new(0),
         store,
         config,
     });
@@ -230,6 +232,10 @@ pub async fn start_at(
     }
 
     background.spawn(tasks::responders::run(
+        Arc::clone(&center),
+        end_background.clone(),
+    ));
+    background.spawn(tasks::documents::run(
         Arc::clone(&center),
         end_background.clone(),
     ));

@@ -24,6 +24,7 @@ use iryonet_registry::{Command, Event, Refusal};
 use iryonet_store::{Outcome, Reader, Recorded, Store, StoreError, Transaction};
 use iryonet_wire::signed::PolicySigner;
 use std::collections::BTreeMap;
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 use tokio::sync::{Notify, Semaphore, watch};
@@ -78,6 +79,9 @@ pub(crate) struct Center {
     /// Stop accepting, wake whoever waits.
     pub(crate) stopping: CancellationToken,
     pub(crate) turns: Turns,
+    /// Bytes of all documents: as they were counted last, and what came in here
+    /// since. What another center took in is known at the next count.
+    pub(crate) documents_held: AtomicU64,
 }
 
 /// How much of the store's time is given away at once.

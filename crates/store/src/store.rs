@@ -219,6 +219,9 @@ pub trait Reader: View {
     /// A value of the side store (see [`crate::side`]); nothing when there is
     /// none or when it has expired.
     fn side_get(&self, space: Space, key: &[u8]) -> Result<Option<SideValue>, StoreError>;
+    /// All values of a space together, in bytes, those too that have ended and
+    /// were not taken away yet. It looks at every one: not for each request.
+    fn side_bytes(&self, space: Space) -> Result<u64, StoreError>;
     /// Values of the side store whose keys begin with `prefix`, ascending by
     /// key, without the expired ones. At most `limit`, and no more than
     /// [`crate::side::LIST_MAX_BYTES`] of values: a page may be shorter than

@@ -4,6 +4,8 @@
 //! What nobody's application names within a week is gone. A document is counted
 //! against who handed it in until a case has it, and only that person's
 //! application may name it: who knows a digest has not thereby seen a document.
+//! All documents together have a limit, and one that no case needs any more is
+//! let go (`tasks::documents` says when): its digest and name stay in the ledger.
 
 use crate::http::actor::{Acting, CaseSight};
 use crate::http::input::{Keys, Query, read_slow_body};
@@ -21,6 +23,7 @@ use iryonet_store::{Reader, Space, StoreError, Transaction};
 use serde::{Deserialize, Serialize};
 use sha2::Digest as _;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 use utoipa::{IntoParams, ToSchema};
 
@@ -107,6 +110,10 @@ pub(crate) async fn hand_in(
     };
     // What cannot be taken is not waited for.
     let unread = unread.cleaned().map_err(|error| unusable(&error))?;
+    let held = || center.documents_held.load(Ordering::Relaxed);
+    if held() >= center.config.documents_max_bytes() {
+        return Err(all_full(&center));
+    }
     let turns = &center.turns.documents;
     let _turn = tokio::time::timeout(TURN_WAIT, turns.acquire())
         .await
@@ -134,22 +141,31 @@ pub(crate) async fn hand_in(
             ),
         ));
     }
+    let room = center.config.documents_max_bytes().saturating_sub(held());
     let expires_at = crate::clock::now().plus_ms(WAITS_MS);
     let handed_in = document.clone();
-    let room = center
+    let put = center
         .transact(move |transaction: &mut dyn Transaction| {
-            put(transaction, &actor, &document, &bytes, expires_at)
+            put(transaction, &actor, &document, &bytes, expires_at, room)
         })
         .await?;
-    if !room {
-        return Err(Problem::new(
-            StatusCode::CONFLICT,
-            "too-many-documents-waiting",
-            format!(
-                "{WAITING_MAX} documents of yours, or {WAITING_MAX_BYTES} bytes, wait for an application; name them in one first"
-            ),
-            "申請に添付されていない書類が上限に達しています。先に申請に添付してください。",
-        ));
+    match put {
+        Put::Known => {}
+        Put::New => {
+            let bytes = handed_in.bytes;
+            center.documents_held.fetch_add(bytes, Ordering::Relaxed);
+        }
+        Put::NoRoom => return Err(all_full(&center)),
+        Put::TooManyWait => {
+            return Err(Problem::new(
+                StatusCode::CONFLICT,
+                "too-many-documents-waiting",
+                format!(
+                    "{WAITING_MAX} documents of yours, or {WAITING_MAX_BYTES} bytes, wait for an application; name them in one first"
+                ),
+                "申請に添付されていない書類が上限に達しています。先に申請に添付してください。",
+            ));
+        }
     }
     Ok(Json(DocumentHandedIn {
         sha256: handed_in.sha256.to_string(),
@@ -181,6 +197,22 @@ pub(crate) fn may_hand_in(actor: &Actor) -> Result<(), Problem> {
             actor.role().name_ja()
         ),
     ))
+}
+
+/// Whoever runs the center has to make room, or to say that there is more.
+fn all_full(center: &Center) -> Problem {
+    let limit = center.config.documents_max_mib;
+    tracing::error!(
+        documents_max_mib = limit,
+        "no document is taken any more: all together are as many as they may be"
+    );
+    Problem::new(
+        StatusCode::SERVICE_UNAVAILABLE,
+        "documents-full",
+        format!("the center keeps {limit} MiB of documents and takes no more now; nothing was kept of this one"),
+        format!("センターが保管する書類が上限（{limit} MiB）に達しています。この書類は受け付けられていません。"),
+    )
+    .retry_after(3_600)
 }
 
 fn unusable(error: &iryonet_registry::case::DocumentError) -> Problem {
@@ -234,18 +266,46 @@ fn key(of: Of, actor: &Actor, sha256: Digest) -> Vec<u8> {
     key
 }
 
+/// That a case has a document: all of a case.
+fn of_case(case: CaseId) -> Vec<u8> {
+    let mut key = b"k".to_vec();
+    key.extend(case.0.to_be_bytes());
+    key
+}
+
+/// The same from the other side: all cases that have a document.
+fn in_cases(sha256: Digest) -> Vec<u8> {
+    let mut key = b"r".to_vec();
+    key.extend(sha256.0);
+    key
+}
+
 fn read_waiting(value: &[u8]) -> Option<Waiting> {
     serde_json::from_slice(value).ok()
 }
 
-/// Puts a document where it waits; `false` when there is no room.
+/// What became of a document that was handed in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Put {
+    /// It waits, and was not here before.
+    New,
+    /// It waits; its bytes were here.
+    Known,
+    /// Its owner has too many that wait.
+    TooManyWait,
+    /// It is new, and all documents together would be too many.
+    NoRoom,
+}
+
+/// Puts a document where it waits; a new one has `room` bytes at most.
 fn put(
     transaction: &mut dyn Transaction,
     actor: &Actor,
     document: &Document,
     bytes: &[u8],
     expires_at: UnixMillis,
-) -> Result<bool, StoreError> {
+    room: u64,
+) -> Result<Put, StoreError> {
     let own = key(Of::Waiting, actor, document.sha256);
     let all = prefix(Of::Waiting, actor);
     let waiting = transaction.side_list(Space::Document, &all, None, WAITING_MAX)?;
@@ -255,11 +315,17 @@ fn put(
         (count + 1, total.saturating_add(bytes))
     });
     if count >= WAITING_MAX || total.saturating_add(document.bytes) > WAITING_MAX_BYTES {
-        return Ok(false);
+        return Ok(Put::TooManyWait);
     }
     let content = content_key(document.sha256);
     let present = transaction.side_get(Space::Document, &content)?;
-    // What a case has is kept for ever, whoever hands it in once more.
+    let put = match present {
+        Some(_) => Put::Known,
+        None if document.bytes > room => return Ok(Put::NoRoom),
+        None => Put::New,
+    };
+    // What a case has stays for as long as the case needs it, whoever hands it
+    // in once more.
     if present.is_none_or(|present| present.expires_at.is_some()) {
         transaction.side_put(Space::Document, &content, bytes, Some(expires_at))?;
     }
@@ -270,7 +336,7 @@ fn put(
     })
     .map_err(StoreError::given_up)?;
     transaction.side_put(Space::Document, &own, &waiting, Some(expires_at))?;
-    Ok(true)
+    Ok(put)
 }
 
 /// What this person handed in under this digest, if it still waits, or waited
@@ -297,10 +363,12 @@ pub(crate) fn handed_in(
     }))
 }
 
-/// A case has it: it does not wait any more, and stays for ever.
+/// A case has it: it does not wait any more, and stays for as long as a case
+/// needs it.
 pub(crate) fn keep(
     transaction: &mut dyn Transaction,
     actor: &Actor,
+    case: CaseId,
     sha256: Digest,
 ) -> Result<(), StoreError> {
     let content = content_key(sha256);
@@ -316,7 +384,78 @@ pub(crate) fn keep(
         transaction.side_put(Space::Document, &named, &found.value, found.expires_at)?;
         transaction.side_delete(Space::Document, &waiting)?;
     }
-    Ok(())
+    let (by_case, by_document) = (of_case(case), in_cases(sha256));
+    transaction.side_put(
+        Space::Document,
+        &[&by_case[..], &sha256.0].concat(),
+        b"",
+        None,
+    )?;
+    let case = case.0.to_be_bytes();
+    transaction.side_put(
+        Space::Document,
+        &[&by_document[..], &case].concat(),
+        b"",
+        None,
+    )
+}
+
+/// Cases that have documents, ascending, after this one. At most so many rows are
+/// looked at; an empty answer is the end.
+pub(crate) fn cases_with_documents(
+    reader: &dyn Reader,
+    after: Option<CaseId>,
+    rows: usize,
+) -> Result<Vec<CaseId>, StoreError> {
+    // Every key of one case is before this.
+    let after = after.map(|case| [&of_case(case)[..], &[u8::MAX; 33]].concat());
+    let found = reader.side_list(Space::Document, b"k", after.as_deref(), rows)?;
+    let mut cases: Vec<CaseId> = found
+        .iter()
+        .filter_map(|(key, _)| key.get(1..9)?.try_into().ok())
+        .map(|octets| CaseId(u64::from_be_bytes(octets)))
+        .collect();
+    cases.dedup();
+    Ok(cases)
+}
+
+/// A case needs its documents no more: those that no other case has are gone in
+/// a week, for which they wait once more for whoever may have handed them in
+/// meanwhile. Tells how many bytes that will give back.
+pub(crate) fn let_go(
+    transaction: &mut dyn Transaction,
+    case: CaseId,
+    now: UnixMillis,
+) -> Result<u64, StoreError> {
+    let mut freed = 0;
+    loop {
+        let some = transaction.side_list(Space::Document, &of_case(case), None, WAITING_MAX)?;
+        if some.is_empty() {
+            return Ok(freed);
+        }
+        for (key, _) in some {
+            transaction.side_delete(Space::Document, &key)?;
+            let Some(sha256) = key.get(9..).and_then(|octets| octets.try_into().ok()) else {
+                continue;
+            };
+            let (sha256, number) = (Digest(sha256), case.0.to_be_bytes());
+            let cases = in_cases(sha256);
+            let own = [&cases[..], &number].concat();
+            transaction.side_delete(Space::Document, &own)?;
+            if !transaction
+                .side_list(Space::Document, &cases, None, 1)?
+                .is_empty()
+            {
+                continue;
+            }
+            let content = content_key(sha256);
+            if let Some(found) = transaction.side_get(Space::Document, &content)? {
+                freed += found.value.len() as u64;
+                let gone_at = Some(now.plus_ms(WAITS_MS));
+                transaction.side_put(Space::Document, &content, &found.value, gone_at)?;
+            }
+        }
+    }
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -365,12 +504,15 @@ pub(crate) async fn show(
                 return Ok(None);
             };
             let bytes = reader.side_get(Space::Document, &content_key(sha256))?;
-            Ok(bytes.map(|found| (document, found.value)))
+            // What no case needs any more waits for its end, or for an application.
+            let kept = bytes.filter(|found| found.expires_at.is_none());
+            Ok(Some((document, kept.map(|found| found.value))))
         })
         .await?;
     let Some((document, bytes)) = found else {
         return Err(Problem::unknown("document", "書類", sha256));
     };
+    let bytes = bytes.ok_or_else(|| not_kept(sha256))?;
     if sha2::Sha256::digest(&bytes).as_slice() != sha256.0 {
         return Err(Problem::internal(&Damaged(sha256)));
     }
@@ -392,6 +534,20 @@ pub(crate) async fn show(
         headers.insert(key, value);
     }
     Ok(response)
+}
+
+/// The case is long over.
+fn not_kept(sha256: Digest) -> Problem {
+    Problem::new(
+        StatusCode::GONE,
+        "document-not-kept",
+        format!(
+            "document {sha256} was let go: the time for which it is kept after the end of its case is over; its name and digest stay on record"
+        ),
+        format!(
+            "書類 {sha256} は保存期間が終了したため破棄されています。名称とダイジェストは記録に残っています。"
+        ),
+    )
 }
 
 #[derive(Debug, thiserror::Error)]

@@ -3,6 +3,7 @@
 pub(crate) mod certificate;
 pub(crate) mod checkpoint;
 pub(crate) mod crl;
+pub(crate) mod documents;
 pub(crate) mod due;
 pub(crate) mod publisher;
 pub(crate) mod purge;

@@ -441,6 +441,10 @@ impl Reader for Session<'_> {
         self.get_side(space, key)
     }
 
+    fn side_bytes(&self, space: Space) -> Result<u64, StoreError> {
+        self.bytes_of_side(space)
+    }
+
     fn side_list(
         &self,
         space: Space,

@@ -89,6 +89,15 @@ impl Session<'_> {
         )
     }
 
+    pub(super) fn bytes_of_side(&self, space: Space) -> Result<u64, StoreError> {
+        self.one(
+            "SELECT COALESCE(CAST(sum(length(value)) AS BIGINT), 0) FROM side WHERE space = ?1",
+            &values![space.as_str()],
+            |row| whole(row, 0),
+        )
+        .map(Option::unwrap_or_default)
+    }
+
     pub(super) fn put_side(
         &self,
         space: Space,

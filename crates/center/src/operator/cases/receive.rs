@@ -189,9 +189,17 @@ async fn send_in(
     };
     let keeper = actor.clone();
     super::act_with(&center, actor, command(found), move |transaction| {
-        named
-            .iter()
-            .try_for_each(|sha256| documents::keep(transaction, &keeper, *sha256))
+        // The one that was just given, where the application is new.
+        let case = match case {
+            Some(case) => Some(case),
+            None => transaction.last_case()?,
+        };
+        let keep = |case| {
+            named
+                .iter()
+                .try_for_each(|sha256| documents::keep(transaction, &keeper, case, *sha256))
+        };
+        case.map_or(Ok(()), keep)
     })
     .await
     .map(Json)
