@@ -388,6 +388,7 @@ pub(crate) fn store_problem(error: &StoreError) -> Problem {
                     "操作の確定中にデータベースとの接続が切れました。操作が行われたかどうかは不明です。同じIdempotency-Keyを付けた再実行で二重に行われることはありません。付けない場合は、再実行の前に{look_ja}を確認してください。"
                 ),
             )
+            .retry_after(5)
         }
         error if error.is_temporary() => {
             tracing::error!(error = %crate::http::problem::chain(error), "the store failed");

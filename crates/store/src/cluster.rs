@@ -69,6 +69,14 @@ fn system(doing: &'static str) -> impl FnOnce(io::Error) -> ClusterError {
     move |source| ClusterError::System { doing, source }
 }
 
+/// A process of the server's.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ServerProcess {
+    id: i32,
+    /// What it is for, in PostgreSQL's words, as `client backend` or `walwriter`.
+    pub kind: String,
+}
+
 /// A server of one's own.
 #[derive(Debug)]
 pub struct Cluster {
@@ -293,6 +301,55 @@ impl Cluster {
     /// When the system refuses.
     pub fn kill(&mut self) -> Result<(), ClusterError> {
         self.end(nix::sys::signal::Signal::SIGKILL)
+    }
+
+    /// The processes that it runs for this database and for all of them: those
+    /// that serve somebody, those that write, those that clean up.
+    ///
+    /// # Errors
+    /// When the server refuses.
+    pub fn processes(&self, database: &str) -> Result<Vec<ServerProcess>, ClusterError> {
+        let said = |error: postgres::Error| ClusterError::Server {
+            doing: "listing the server's processes",
+            said: error.to_string(),
+        };
+        let mut client = self.settings("postgres")?.connect().map_err(said)?;
+        let rows = client
+            .query(
+                "SELECT pid, backend_type FROM pg_stat_activity
+                 WHERE (datname = $1 OR datname IS NULL) AND pid <> pg_backend_pid()
+                 ORDER BY pid",
+                &[&database],
+            )
+            .map_err(said)?;
+        rows.iter()
+            .map(|row| {
+                Ok(ServerProcess {
+                    id: row.try_get(0)?,
+                    kind: row.try_get::<_, Option<String>>(1)?.unwrap_or_default(),
+                })
+            })
+            .collect::<Result<_, _>>()
+            .map_err(said)
+    }
+
+    /// Kills one of them at once, whatever it does at that moment; the server
+    /// then ends all sessions and recovers. `false` when it had ended by itself.
+    ///
+    /// # Errors
+    /// When the system refuses.
+    pub fn kill_process(&self, process: &ServerProcess) -> Result<bool, ClusterError> {
+        // The working folder shows that the number is still one of ours.
+        let folder = std::fs::read_link(format!("/proc/{}/cwd", process.id));
+        if !folder.is_ok_and(|folder| folder == self.data()) {
+            return Ok(false);
+        }
+        let id = nix::unistd::Pid::from_raw(process.id);
+        match nix::sys::signal::kill(id, nix::sys::signal::Signal::SIGKILL) {
+            Ok(()) => Ok(true),
+            Err(nix::errno::Errno::ESRCH) => Ok(false),
+            Err(error) => Err(system("killing a process of the server")(error.into())),
+        }
     }
 
     fn end(&mut self, signal: nix::sys::signal::Signal) -> Result<(), ClusterError> {

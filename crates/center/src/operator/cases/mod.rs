@@ -77,9 +77,27 @@ where
     let sequence = act.sequence;
     let case = center
         .read(move |reader| as_of(reader, number, sequence))
-        .await?
+        .await
+        .map_err(|_| recorded_not_shown(sequence))?
         .ok_or_else(|| unknown(number.0))?;
     Ok(CaseActed::new(sequence, &case))
+}
+
+/// The act is done; only how its case stands now could not be read. Whoever is
+/// told that the database is away would take it for not done.
+fn recorded_not_shown(sequence: u64) -> Problem {
+    Problem::new(
+        axum::http::StatusCode::SERVICE_UNAVAILABLE,
+        "recorded-not-shown",
+        format!(
+            "the act is recorded as ledger entry {sequence}, but its answer cannot be read now; ask again under the same Idempotency-Key, or look at the case"
+        ),
+        format!(
+            "操作は台帳 {sequence} 番に記録されましたが、応答を作成できません。同じ Idempotency-Key で再度問い合わせるか、申請を確認してください。"
+        ),
+    )
+    .recorded(sequence)
+    .retry_after(5)
 }
 
 /// One act on a case.
