@@ -29,9 +29,13 @@ fn number(n: u32) -> ParticipantNumber {
 /// A registry as it was some days ago: a provider with a service, and clinics,
 /// the first of them with a device whose certificate has run out since.
 fn some_days_ago(ground: &Ground, days: u64) -> Arc<dyn Store> {
+    made_at(ground, UnixMillis(now().0 - days * DAY_MS))
+}
+
+/// The same of any time.
+fn made_at(ground: &Ground, then: UnixMillis) -> Arc<dyn Store> {
     std::fs::create_dir_all(&ground.config.data_dir).unwrap();
     let store: Arc<dyn Store> = Arc::new(SqliteStore::open(&ground.config.database()).unwrap());
-    let then = UnixMillis(now().0 - days * DAY_MS);
     let network = ground.config.network;
     must(&*store, &Command::FoundNetwork { network }, then);
     let gateway = Command::RegisterGateway {
@@ -260,4 +264,94 @@ async fn an_agreement_that_ran_out_is_recorded_and_one_that_will_is_told_about_o
                 && matches!(entry.outcome, iryonet_ledger::Outcome::Accepted { .. }))
     );
     world.running.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_clock_that_was_set_back_stops_nothing_and_makes_nothing_good_again() {
+    const HOUR_MS: u64 = 3_600_000;
+    let mut ground = Ground::new();
+    ground.config.daily_recheck = true;
+    // Until now the clock was an hour ahead of what it says now.
+    let then = now().plus_ms(HOUR_MS);
+    let store = made_at(&ground, then);
+    let limits = ground.config.recheck_limits();
+    let tick = iryonet_registry::recheck::Tick::at(then);
+    let slot = iryonet_registry::recheck::RecheckSlot { tick, limits };
+    must(&*store, &Command::RecheckSlot(slot), then);
+    // A code that ran out at that time, and by this clock did not yet.
+    let code = iryonet_authority::EnrolmentCode::draw(&mut rand::rng());
+    let issue = Command::IssueEnrolmentCode {
+        subject: Subject::Participant(number(2)),
+        code_hash: CodeHash::try_from(code.hash()).unwrap(),
+        expires_at: then.plus_ms(60_000),
+    };
+    must(&*store, &issue, then);
+    let admit = |name: &str| Command::AdmitParticipant {
+        kind: CLINIC,
+        name: name.to_owned(),
+        code: None,
+        home: Home::Block(1),
+    };
+    let last = then.plus_ms(120_000);
+    must(&*store, &admit("時計が戻る前の診療所"), last);
+    let before = look(&*store, |reader| reader.tip()).unwrap().sequence;
+
+    iryonet_center::init(&ground.config).unwrap();
+    let running = iryonet_center::start_on(ground.config.clone(), Arc::clone(&store))
+        .await
+        .unwrap();
+    let world = World::around(ground, running);
+    let (_, csr) = crate::support::key_and_csr();
+    let answer = world.try_enrol(&code.reveal(), &csr).await;
+    assert_eq!(answer.code(), "enrolment-code-expired", "{answer:?}");
+
+    // Acts go on; none is dated before the one that it follows.
+    let clinic =
+        serde_json::json!({"kind": "clinic", "name": "時計が戻った後の診療所", "block": 1});
+    let path = "/v1/participants";
+    let headers = [
+        ("iryonet-actor", "system:suite"),
+        ("idempotency-key", "after"),
+    ];
+    let mut told = Vec::new();
+    for _ in 0..2 {
+        let body = clinic.to_string().into();
+        let (status, _, answer) = crate::acts::raw(&world, "POST", path, &headers, body).await;
+        assert_eq!(status, 200, "{answer:?}");
+        told.push(answer);
+    }
+    assert_eq!(told[0], told[1], "done once");
+    let entries = look(&*store, |reader| reader.entries(before, 1_000)).unwrap();
+    assert!(entries.len() >= 3, "the refused code and the clinic");
+    assert!(entries.iter().all(|entry| entry.at >= last));
+    assert!(entries.windows(2).all(|pair| pair[0].at <= pair[1].at));
+
+    // A gateway enrols by a code of now and is told what holds; the CRL is made.
+    // (One that would end before the ledger's time is refused, and says so.)
+    let path = "/v1/enrolment-codes";
+    let subject = serde_json::json!({"gateway": "gw-a"});
+    let short = serde_json::json!({"subject": subject, "valid_hours": 1});
+    let refused = world.refused(path, short).await;
+    assert_eq!(refused.code(), Some("enrolment-code-life"));
+    let long = serde_json::json!({"subject": subject, "valid_hours": 24});
+    let code = world.act(path, long).await;
+    let (_, csr) = crate::support::key_and_csr();
+    let answer = world.try_enrol(code["code"].as_str().unwrap(), &csr).await;
+    assert_eq!(answer.status, hyper::StatusCode::OK, "{answer:?}");
+    assert_eq!(world.public().await.get("/v1/crl").await.status, 200);
+
+    // No slot of the re-check that was done by the old clock is done once more.
+    world.running.stop().await;
+    let done: Vec<u64> = rechecks(&*store)
+        .iter()
+        .filter_map(|(_, event)| match event {
+            RecheckEvent::SlotRechecked { tick, .. } => Some(tick.0),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(done.first(), Some(&tick.0));
+    assert!(
+        done.windows(2).all(|pair| pair[1] == pair[0] + 1),
+        "{done:?}"
+    );
 }
