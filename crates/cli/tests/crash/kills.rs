@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 /// Clients that act at the same time.
 const CLIENTS: u32 = 4;
 /// Kills of a center in the middle of acts, on SQLite.
-const SQLITE_ACTING: u32 = 70;
+const SQLITE_ACTING: u32 = 80;
 /// Kills of a center on its way up, on SQLite.
 const SQLITE_STARTING: u32 = 20;
 /// Kills of `center init` on nothing: keys, certificates and all layouts of the file.
