@@ -90,6 +90,7 @@ impl Region {
                 kind: ParticipantKind::Provider,
                 name: "名".into(),
                 code: None,
+                area: None,
             }]);
             region.act(vec![line(participant, gateway)]);
             region.act(vec![Event::DeviceEnrolled {

@@ -2,10 +2,8 @@
 
 use crate::support::{World, key_and_csr, key_and_csr_of};
 use hyper::{Method, StatusCode};
-use iryonet_authority::EnrolmentCode;
 use iryonet_domain::Identity;
 use serde_json::json;
-use std::sync::Arc;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_code_and_a_request_turn_into_a_certificate_exactly_once() {

@@ -1,11 +1,11 @@
 //! EST, OCSP and revocation lists as foreign clients use them: curl and openssl.
 
-use crate::router::{EST, Router, device_of_age, old_ground, openssl};
+use crate::router::{EST, Router, device_of_age, judge, old_ground, openssl};
 use crate::support::{DEADLINE, World, key_and_csr, make_ca, now};
 use hyper::{Method, StatusCode};
 use iryonet_authority::issuing::IssuingSpec;
 use iryonet_authority::signer::CaKey;
-use iryonet_authority::{CaName, Csr, Custody, EnrolmentCode, IssuingCa, Profile, RootCa, issue};
+use iryonet_authority::{CaName, Csr, Custody, IssuingCa, Profile, RootCa, issue};
 use iryonet_domain::{DeviceId, InstitutionKind, ParticipantKind, ParticipantNumber};
 use iryonet_tls::LocalIdentity;
 use serde_json::json;

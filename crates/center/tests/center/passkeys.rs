@@ -86,7 +86,7 @@ impl Browser {
         let mut browser = Self {
             _driver: driver,
             session: format!("http://127.0.0.1:{port}/session"),
-            home: home,
+            home,
         };
         let profile = browser.home.path().join("profile");
         let begun = browser

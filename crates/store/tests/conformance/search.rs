@@ -38,7 +38,7 @@ fn admission(n: u16, name: &str, code: Option<InstitutionCode>) -> AdmissionRow 
         kind: clinic(),
         name: name.to_owned(),
         code,
-        area: (n % 7 == 0).then(|| Prefecture::new(26).unwrap()),
+        area: n.is_multiple_of(7).then(|| Prefecture::new(26).unwrap()),
         // Over two blocks, so that numbers are not in the order of admission.
         home: iryonet_registry::Home::Block(1 + (n % 2) as u8 * 2),
         site: "本院".to_owned(),

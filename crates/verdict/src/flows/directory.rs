@@ -138,7 +138,7 @@ pub(super) fn quietest<M: Memory>(
         let is_own = (pair >> 1 ^ word as u64).wrapping_sub(1) >> 63;
         let own = is_own << (32 * (pair & 1));
         let takable = (silent | own | own << 16).wrapping_mul(0xffff);
-        let ages = (ages << 4 | 0x0003_0002_0001_0000 | LANES * (4 * word as u64)) & takable;
+        let ages = ((ages << 4) | 0x0003_0002_0001_0000 | (LANES * (4 * word as u64))) & takable;
         let mut lane = 0;
         while lane < 4 {
             // The lane to the top, but for the sign; what is below it decides
