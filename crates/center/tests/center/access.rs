@@ -119,7 +119,11 @@ fn example(facts: &Facts, method: &str, path: &str) -> Option<(String, Value)> {
         ("POST", "/v1/me/passkeys" | "/v1/me/passkeys/begin") => {
             (at(path), json!({"surplus": true}))
         }
-        ("POST", "/v1/me/passkeys/{id}/remove") => (at("/v1/me/passkeys/AAAA/remove"), nothing()),
+        // With none, or a wrong one, it is refused as a login is: 401.
+        ("POST", "/v1/me/passkeys/{id}/remove") => (
+            at("/v1/me/passkeys/AAAA/remove"),
+            json!({"password": crate::people::PASSWORD}),
+        ),
         ("GET", "/v1/login/issuers") => (at(path), Value::Null),
         ("GET", "/v1/login/issuer/return") => {
             (at("/v1/login/issuer/return?state=b.x&code=x"), Value::Null)

@@ -187,7 +187,7 @@ async fn looked_at() {
     let address: Ipv6Addr = prefix.replace("::/64", "::10").parse().unwrap();
     ip(&format!("-6 addr add {address}/128 dev lo nodad"));
     let service = json!({"provider": provider, "name": "オンライン請求", "class": "interactive",
-        "purposes": ["online-claims"], "dns": "claims.example",
+        "purposes": ["online-claims"], "offer": {"dns": "claims.example"},
         "endpoints": [{"protocol": "tcp", "address": address, "port": 443}], "eligible": []});
     world.act("/v1/services", service).await;
 

@@ -14,6 +14,9 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::time::{Duration, Instant};
 use tokio::net::TcpStream;
 
+/// As the settings' `people.origin` has it.
+const PEOPLES_HOST: &str = "center.example";
+
 /// The pair that a center finds at its start, with this much time before it
 /// is made anew.
 fn nearly_due(ground: &Ground, left: Duration) {
@@ -21,7 +24,12 @@ fn nearly_due(ground: &Ground, left: Duration) {
     let (key, request) = key_and_csr();
     let profile = Profile::Center {
         id: ground.config.name.clone(),
-        names: ServerNames::default(),
+        // Else the start makes another one, for the host that people's browsers
+        // look for.
+        names: ServerNames {
+            dns: vec![PEOPLES_HOST.to_owned()],
+            addresses: Vec::new(),
+        },
     };
     let third = u64::from(ground.config.certificate_days) * 86_400_000 / 3;
     // X.509 knows whole seconds.

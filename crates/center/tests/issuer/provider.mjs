@@ -11,6 +11,11 @@ import { readFileSync } from 'node:fs';
 import { generateKeyPairSync } from 'node:crypto';
 import { pathToFileURL } from 'node:url';
 
+// The provider has notices for whoever develops with it, and prints them where
+// only our answers may stand.
+const answer = (what) => process.stdout.write(`${JSON.stringify(what)}\n`);
+console.info = console.error;
+
 const [folder, keyFile, certificateFile, redirect] = process.argv.slice(2);
 const { Provider } = await import(pathToFileURL(`${folder}/node_modules/oidc-provider/lib/index.js`));
 
@@ -80,12 +85,12 @@ function begin() {
 }
 
 begin();
-console.log(JSON.stringify({ issuer }));
+answer({ issuer });
 for await (const line of createInterface({ input: process.stdin })) {
   const said = JSON.parse(line);
   refuses = said.refuse === true;
   if (said.person) person = said.person;
   if (said.rotate) begin();
-  console.log(JSON.stringify({ done: true }));
+  answer({ done: true });
 }
 process.exit(0);
