@@ -104,7 +104,7 @@ fn common<W: World, P: Packet + ?Sized>(
     let memory = world.flows();
     if let Some(place) = flows::place_of_new(&memory, &ahead.located) {
         authorised(world, &ip, &transport, &ends, true)?;
-        enter(world, &ends, &ahead, Some(place), true)?;
+        enter(world, &ends, &ahead, place, true)?;
         return Ok(true);
     }
     let lookup = flows::find(&memory, &ahead.located);
@@ -119,7 +119,7 @@ fn common<W: World, P: Packet + ?Sized>(
                     return Ok(false);
                 }
             }
-            Some(*place)
+            *place
         }
         None => {
             let (opener, now_ns) = (ends.source.number, world.now_ns());
@@ -585,7 +585,7 @@ fn conversation<W: World>(world: &W, ip: &Ipv6, transport: &Transport, ends: &En
     }
     verdict?;
     let place = match &lookup.found {
-        Some((place, _)) => Some(*place),
+        Some((place, _)) => *place,
         None => {
             // Not known means that the sender opens it.
             let (opener, now_ns) = (ends.source.number, world.now_ns());
@@ -666,15 +666,12 @@ fn enter<W: World>(
     world: &W,
     ends: &Ends,
     ahead: &Ahead,
-    place: Option<Place>,
+    place: Place,
     sender_opens: bool,
 ) -> Verdict {
     if !ends.destination.live() {
         return Err(DenyReason::PeerNotLive);
     }
-    let Some(place) = place else {
-        return Err(DenyReason::TableUnavailable);
-    };
     let value = FlowValue {
         last_seen_ns: world.now_ns(),
         generations: ends.generations(ahead.from_a),

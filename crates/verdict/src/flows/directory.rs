@@ -106,6 +106,9 @@ pub(super) fn set<M: Memory>(memory: &M, bucket: M::Bucket, way: u64, tag: u64, 
 pub(super) struct Quietest(u64);
 
 impl Quietest {
+    /// In a bucket that is not there.
+    pub(super) const NOBODY: Self = Self(0);
+    /// Where the number of its way is.
     const AT: u32 = 47;
 
     #[inline(always)]

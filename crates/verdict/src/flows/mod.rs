@@ -339,8 +339,10 @@ pub(crate) fn write<M: Memory>(
 }
 
 /// The place of a conversation that was not found and that a participant opens:
-/// an empty one, or that of one that gives way. `None` when the table's memory
-/// is not there.
+/// an empty one, or that of one that gives way. Where the table's memory is not
+/// there it is any place, and [`write()`] then says so: a place that may be none
+/// has no value in that case, and the compiler may keep one all the same, out of
+/// a register that the kernel's verifier does not let it read.
 #[inline(always)]
 pub(crate) fn room<M: Memory>(
     memory: &M,
@@ -348,10 +350,10 @@ pub(crate) fn room<M: Memory>(
     lookup: &Lookup,
     opener: u32,
     now_ns: u64,
-) -> Option<Place> {
+) -> Place {
     let (_, buckets) = memory.shape();
     if let Some(place) = place_of_new(memory, located) {
-        return Some(place);
+        return place;
     }
     let first = Place {
         bucket: first_bucket(located.hash, buckets),
@@ -364,33 +366,29 @@ pub(crate) fn room<M: Memory>(
     if lookup.second.tagged().any() {
         // Another one of the same tag: beside it this one would not be found.
         let way = lookup.second.tagged().first();
-        return Some(Place { way, ..second });
+        return Place { way, ..second };
     }
     if lookup.second.empty().any() {
-        return Some(second);
+        return second;
     }
     let (keys, _) = memory.shape();
-    let here = quietest(memory, first.bucket, &keys, opener, now_ns)?;
-    let there = quietest(memory, second.bucket, &keys, opener, now_ns)?;
+    let here = quietest(memory, first.bucket, &keys, opener, now_ns);
+    let there = quietest(memory, second.bucket, &keys, opener, now_ns);
     if located.marks.tagged().any() || there > here {
         let way = there.way();
-        Some(Place { way, ..second })
+        Place { way, ..second }
     } else {
         let way = here.way();
-        Some(Place { way, ..first })
+        Place { way, ..first }
     }
 }
 
 /// Who gives way in a bucket to a conversation that a participant opens.
 #[inline(always)]
-fn quietest<M: Memory>(
-    memory: &M,
-    bucket: u32,
-    keys: &Keys,
-    opener: u32,
-    now_ns: u64,
-) -> Option<Quietest> {
+fn quietest<M: Memory>(memory: &M, bucket: u32, keys: &Keys, opener: u32, now_ns: u64) -> Quietest {
     let pair = own_ways(keys, bucket, opener);
-    let bucket = memory.bucket(bucket)?;
-    Some(directory::quietest(memory, bucket, pair, now_ns))
+    match memory.bucket(bucket) {
+        Some(bucket) => directory::quietest(memory, bucket, pair, now_ns),
+        None => Quietest::NOBODY,
+    }
 }

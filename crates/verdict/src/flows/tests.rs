@@ -45,11 +45,11 @@ fn put(table: &Table, key: &FlowKey, value: &FlowValue) {
     let located = locate(&table, key);
     let lookup = find(&table, &located);
     let place = match lookup.found {
-        Some((place, _)) => Some(place),
+        Some((place, _)) => place,
         // Whoever has end a opens it.
         None => room(&table, &located, &lookup, key.a_high, value.last_seen_ns),
     };
-    assert!(write(&table, &located, place.unwrap(), value));
+    assert!(write(&table, &located, place, value));
 }
 
 fn open(table: &Table, number: u32, value: &FlowValue) {
@@ -421,10 +421,10 @@ fn stores_of(table: &Table, key: &FlowKey, value: &FlowValue) -> Vec<Store> {
     let located = locate(&memory, key);
     let lookup = find(&memory, &located);
     let place = match lookup.found {
-        Some((place, _)) => Some(place),
+        Some((place, _)) => place,
         None => room(&memory, &located, &lookup, key.a_high, value.last_seen_ns),
     };
-    assert!(write(&memory, &located, place.unwrap(), value));
+    assert!(write(&memory, &located, place, value));
     scribe.stores.into_inner()
 }
 
