@@ -82,6 +82,11 @@ fn key_of(secret: &Path) -> SigningKey {
 impl World {
     /// A ledger of some acts, done and refused, with names as people write them.
     fn new() -> Self {
+        Self::with_gateway("gw-1")
+    }
+
+    /// The same with one thing that was otherwise: another history.
+    fn with_gateway(gateway: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         done(
             folder.path(),
@@ -104,14 +109,16 @@ impl World {
         let store = SqliteStore::open(&folder.path().join("registry.sqlite")).unwrap();
         let key = key_of(&folder.path().join("log.key"));
         let world = Self { folder, store, key };
-        world.act(&Wish::FoundNetwork {
+        let found = Wish::FoundNetwork {
             network: "2001:db8::/32".parse().unwrap(),
-        });
-        world.act(&Wish::RegisterGateway {
-            gateway: "gw-1".parse().unwrap(),
+        };
+        assert!(world.act("system:suite", &found));
+        let register = Wish::RegisterGateway {
+            gateway: gateway.parse().unwrap(),
             backbone: "2001:db8::1".parse().unwrap(),
             blocks: vec![1],
-        });
+        };
+        assert!(world.act("operator:suite", &register));
         world.acts(11);
         world
     }
@@ -124,28 +131,31 @@ impl World {
         self.path().join(name)
     }
 
-    fn act(&self, wish: &Wish) {
-        let actor: Actor = "system:suite".parse().unwrap();
-        change(&self.store, |transaction| {
+    /// Has it recorded, and answers whether it was done.
+    fn act(&self, actor: &str, wish: &Wish) -> bool {
+        let actor: Actor = actor.parse().unwrap();
+        let recorded = change(&self.store, |transaction| {
             transaction.record(&actor, wish, UnixMillis(1_790_000_000_000))
-        })
-        .unwrap();
+        });
+        recorded.unwrap().events().is_ok()
     }
 
     fn acts(&self, count: u32) {
         for n in 0..count {
             if n % 3 == 2 {
                 // Not the machine's duty: refused, and recorded.
-                self.act(&Wish::RemoveLine {
+                let remove = Wish::RemoveLine {
                     line: iryonet_domain::LineId(9),
-                });
+                };
+                assert!(!self.act("system:suite", &remove));
             } else {
-                self.act(&Wish::AdmitParticipant {
+                let admit = Wish::AdmitParticipant {
                     kind: "clinic".parse().unwrap(),
                     name: format!("さくら診療所 {n} \"本院\" \\ é"),
                     code: None,
                     home: Home::Block(1),
-                });
+                };
+                assert!(self.act("system:suite", &admit));
             }
         }
     }
@@ -452,7 +462,7 @@ fn a_part_is_verified_by_itself_and_an_older_checkpoint_shows_a_rewriting() {
         "{back}"
     );
     // Another history, signed with the true key.
-    let forger = World::new();
+    let forger = World::with_gateway("gw-2");
     std::fs::copy(world.file("log.key"), forger.file("log.key")).unwrap();
     let forger = World {
         key: key_of(&forger.file("log.key")),
@@ -512,7 +522,12 @@ fn one_entry_is_proved_by_one_file() {
             &["ledger", "verify-proof", &file, "--key", &vkey],
         );
         assert_eq!(proved["entry"], entry);
-        assert_eq!(proved["actor"], "system:suite");
+        let actor = if entry == 2 {
+            "operator:suite"
+        } else {
+            "system:suite"
+        };
+        assert_eq!(proved["actor"], actor);
         if entry == 5 {
             assert_eq!(proved["accepted"], false);
             assert!(proved["refusal"]["code"].is_string());
@@ -659,7 +674,7 @@ fn a_witness_cosigns_what_grows_and_refuses_a_rollback_and_a_fork() {
         "{output:?}"
     );
     // Another history under the same key.
-    let forger = World::new();
+    let forger = World::with_gateway("gw-2");
     std::fs::copy(world.file("log.key"), forger.file("log.key")).unwrap();
     let forger = World {
         key: key_of(&forger.file("log.key")),
