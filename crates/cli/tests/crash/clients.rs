@@ -133,7 +133,11 @@ pub(crate) struct Sent {
     /// Is this one to be refused?
     pub(crate) bad: bool,
     pub(crate) told: Told,
-    /// When it was said last that it was not done, milliseconds since 1970.
+    /// Was it asked for once without being told anything? Then it may be done
+    /// already, and that a repetition did nothing says nothing of it.
+    untold: bool,
+    /// When it was said last that it was not done, milliseconds since 1970, of
+    /// one that cannot have been done before.
     pub(crate) not_done_at: Option<u64>,
 }
 
@@ -141,9 +145,13 @@ impl Sent {
     /// Asks for it, under its key, whether that is the first time or not.
     pub(crate) fn ask(&mut self, socket: &Path) {
         self.told = self.once(socket);
-        if let Told::Later(_) = self.told {
-            let since = std::time::UNIX_EPOCH.elapsed().unwrap();
-            self.not_done_at = Some(u64::try_from(since.as_millis()).unwrap());
+        match self.told {
+            Told::Nothing => self.untold = true,
+            Told::Later(_) if !self.untold => {
+                let since = std::time::UNIX_EPOCH.elapsed().unwrap();
+                self.not_done_at = Some(u64::try_from(since.as_millis()).unwrap());
+            }
+            _ => {}
         }
     }
 
@@ -342,6 +350,7 @@ impl Acts {
             document,
             bad,
             told: Told::Nothing,
+            untold: false,
             not_done_at: None,
         }
     }
