@@ -28,6 +28,9 @@
 //! from those in its opener's *own* ways, an eighth of each bucket, told by
 //! bucket and participant. Whoever opens conversations without end soon meets
 //! none but its own there, and seven eighths of the others' stay what they were.
+//! Only one that finds its tag in both buckets (two of ten thousand do, in a full
+//! table) takes the place of that in the second, whosever it is, since nowhere
+//! else would it be found.
 //!
 //! Several CPUs read and write at once, and nobody waits for anybody. What keeps
 //! this right is that a reader believes nothing but the entry itself: all of its
@@ -363,18 +366,20 @@ pub(crate) fn room<M: Memory>(
         bucket: second_bucket(located.hash, buckets),
         way: lookup.second.empty().first(),
     };
-    if lookup.second.tagged().any() {
-        // Another one of the same tag: beside it this one would not be found.
+    // Beside another one of its tag it would not be found.
+    let not_first = located.marks.tagged().any();
+    let not_second = lookup.second.tagged().any();
+    if not_first && not_second {
         let way = lookup.second.tagged().first();
         return Place { way, ..second };
     }
-    if lookup.second.empty().any() {
+    if lookup.second.empty().any() && !not_second {
         return second;
     }
     let (keys, _) = memory.shape();
     let here = quietest(memory, first.bucket, &keys, opener, now_ns);
     let there = quietest(memory, second.bucket, &keys, opener, now_ns);
-    if located.marks.tagged().any() || there > here {
+    if not_first || (there > here && !not_second) {
         let way = there.way();
         Place { way, ..second }
     } else {

@@ -229,16 +229,17 @@ fn whoever_meets_a_full_table_of_somebody_elses_finds_room_and_keeps_it() {
         }
     };
     more(4 * places);
-    let mut kept = 0;
-    for (number, key) in others(500) {
+    // So few of them that they hardly ever take each other's places.
+    let (newcomers, mut kept) = (100, 0);
+    for (number, key) in others(newcomers) {
         put(&table, &key, &value(number, 1));
-        more(places / 500);
+        more(places / u64::from(newcomers));
     }
-    for (number, key) in others(500) {
+    for (number, key) in others(newcomers) {
         let found = look_up(&table, &key).found.map(|(_, value)| value);
         kept += u32::from(found == Some(value(number, 1)));
     }
-    assert!(kept > 425, "{kept} of 500");
+    assert!(kept > 80, "{kept} of {newcomers}");
 }
 
 #[test]
