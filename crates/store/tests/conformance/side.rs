@@ -18,6 +18,10 @@ fn get(store: &dyn Store, space: Space, key: &[u8]) -> Option<SideValue> {
     look(store, |reader| reader.side_get(space, key)).unwrap()
 }
 
+fn bytes(store: &dyn Store, space: Space) -> u64 {
+    look(store, |reader| reader.side_bytes(space)).unwrap()
+}
+
 fn keys(store: &dyn Store, space: Space, prefix: &[u8]) -> Vec<Vec<u8>> {
     look(store, |reader| reader.side_list(space, prefix, None, 100))
         .unwrap()
@@ -56,6 +60,7 @@ pub(crate) fn a_side_value_is_kept_replaced_and_deleted_within_the_act(store: Ho
     // Another space is another place, and bytes are bytes.
     let other = get(store, Space::Session, b"suzuki").unwrap();
     assert_eq!(other.value, [0, 0xff, 0]);
+    assert_eq!(bytes(store, Space::Session), 3);
     assert_eq!(get(store, Space::Document, b"suzuki"), None);
 
     // An act that is given up leaves nothing here either.
@@ -141,6 +146,9 @@ pub(crate) fn an_expired_side_value_is_not_there_and_is_purged_in_bounded_steps(
     })
     .unwrap();
     assert_eq!(get(store, Space::Session, &[b's', 3]), None);
+    // It still takes its room, in its space alone.
+    assert_eq!(bytes(store, Space::Session), 10 * 3 + 2 * 3);
+    assert_eq!(bytes(store, Space::Document), 0);
     assert_eq!(
         keys(store, Space::Session, b"s"),
         [b"s-for-ever".to_vec(), b"s-new".to_vec()]
@@ -162,6 +170,7 @@ pub(crate) fn an_expired_side_value_is_not_there_and_is_purged_in_bounded_steps(
     assert_eq!(purge(past, 100), 5);
     assert_eq!(purge(past, 100), 0);
     assert_eq!(keys(store, Space::Session, b"").len(), 3);
+    assert_eq!(bytes(store, Space::Session), 5 + 3 + 3);
     // Its end is the first moment at which it is gone.
     assert_eq!(purge(future, 100), 2);
     assert_eq!(keys(store, Space::Session, b""), [b"s-for-ever".to_vec()]);
