@@ -334,7 +334,9 @@ pub(crate) fn refusal_problem(refusal: &Refusal) -> Problem {
 }
 
 /// What a failure of the store is in HTTP: 503 when the same act may succeed
-/// later, 500 otherwise. Nothing is half done either way.
+/// later, 500 otherwise. Nothing is half done either way. An earlier request
+/// with the same idempotency key may have been done, so each says what became of
+/// this one only.
 pub(crate) fn store_problem(error: &StoreError) -> Problem {
     match error {
         StoreError::Full { .. } => {
@@ -342,8 +344,8 @@ pub(crate) fn store_problem(error: &StoreError) -> Problem {
             Problem::new(
                 StatusCode::SERVICE_UNAVAILABLE,
                 "disk-full",
-                "the center's disk is full: the act was not done and nothing was recorded. Make room, then repeat it",
-                "センターのディスクに空きがありません。操作は行われず、何も記録されていません。空きを作ってから再度実行してください。",
+                "the center's disk is full: this request did nothing and nothing was recorded. Make room, then repeat it, under its Idempotency-Key if it had one",
+                "センターのディスクに空きがありません。このリクエストでは操作は行われず、何も記録されていません。空きを作ってから（Idempotency-Keyがあれば同じものを付けて）再度実行してください。",
             )
             .retry_after(30)
         }
@@ -352,8 +354,8 @@ pub(crate) fn store_problem(error: &StoreError) -> Problem {
             Problem::new(
                 StatusCode::SERVICE_UNAVAILABLE,
                 "store-busy",
-                "the center's database is busy: the act was not done. Repeat it",
-                "センターのデータベースが混み合っています。操作は行われていません。再度実行してください。",
+                "the center's database is busy: this request did nothing. Repeat it, under its Idempotency-Key if it had one",
+                "センターのデータベースが混み合っています。このリクエストでは操作は行われていません。（Idempotency-Keyがあれば同じものを付けて）再度実行してください。",
             )
             .retry_after(1)
         }
@@ -362,8 +364,8 @@ pub(crate) fn store_problem(error: &StoreError) -> Problem {
             Problem::new(
                 StatusCode::SERVICE_UNAVAILABLE,
                 "store-unreachable",
-                "the center's database cannot be reached: the act was not done and nothing was recorded. Repeat it",
-                "センターのデータベースに接続できません。操作は行われず、何も記録されていません。しばらくして再度実行してください。",
+                "the center's database cannot be reached: this request did nothing and nothing was recorded. Repeat it, under its Idempotency-Key if it had one",
+                "センターのデータベースに接続できません。このリクエストでは操作は行われず、何も記録されていません。しばらくして（Idempotency-Keyがあれば同じものを付けて）再度実行してください。",
             )
             .retry_after(5)
         }
@@ -395,8 +397,8 @@ pub(crate) fn store_problem(error: &StoreError) -> Problem {
             Problem::new(
                 StatusCode::SERVICE_UNAVAILABLE,
                 "store-failed",
-                "the center's database failed: the act was not done. The cause is in the center's log",
-                "センターのデータベースに障害があります。操作は行われていません。原因はセンターの記録にあります。",
+                "the center's database failed: this request did nothing. The cause is in the center's log",
+                "センターのデータベースに障害があります。このリクエストでは操作は行われていません。原因はセンターの記録にあります。",
             )
             .retry_after(10)
         }
