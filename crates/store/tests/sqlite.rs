@@ -403,17 +403,7 @@ fn a_file_of_an_earlier_layout_is_brought_up_to_date_with_all_that_it_holds() {
         of_layout(layout, &new, &old);
         for _ in 0..2 {
             let store = SqliteStore::open(&old).unwrap();
-            assert_same(&store, &memory, NOW);
-            assert_eq!(look(&store, replayed).unwrap(), memory);
-            assert_eq!(
-                look(&store, conformance::search::answers).unwrap(),
-                answers,
-                "layout {layout}"
-            );
-            change(&store, |transaction| {
-                transaction.side_put(iryonet_store::Space::Session, b"a", b"b", None)
-            })
-            .unwrap();
+            conformance::search::assert_brought_up_to_date(&store, &memory, &answers, layout);
         }
     }
 }

@@ -2,7 +2,7 @@
 //! in few statements, and what it writes is written together. What is asked in
 //! between finds all that was written.
 
-use super::records::{self, Record};
+use super::records::{self, Record, Written};
 use super::session::Session;
 use crate::error::StoreError;
 use crate::sql::{Dialect, Table, Value};
@@ -45,7 +45,7 @@ pub(super) const TOGETHER_FROM: usize = 16;
 
 impl Session<'_> {
     /// Inserts the record, or replaces the one with its key.
-    pub(super) fn put<R: Record>(&self, record: &R) -> Result<(), StoreError> {
+    pub(super) fn put<R: Written>(&self, record: &R) -> Result<(), StoreError> {
         if self.waiting.borrow().is_none() {
             return self.run(&R::TABLE.put(), &record.write()?).map(drop);
         }

@@ -5,7 +5,7 @@
 //! transaction runs and written when it ends, or before it searches: a thousand
 //! admissions touch most lists many times.
 
-use super::records::{Record, blob, text, whole};
+use super::records::{Record, Written, blob, text, whole};
 use super::session::Session;
 use crate::error::StoreError;
 use crate::search::{self, Found, Place};
@@ -46,7 +46,9 @@ impl Record for Posting {
             docs: blob(row, 3)?,
         })
     }
+}
 
+impl Written for Posting {
     fn write(&self) -> Result<Vec<Value<'_>>, StoreError> {
         Ok(values![self.found, &self.token, self.chunk, self.docs.as_slice()].into())
     }

@@ -2,7 +2,7 @@
 
 use super::many::{Known, TOGETHER_FROM, Waiting};
 use super::postings::Pending;
-use super::records::{self, Record};
+use super::records::{self, Record, Written};
 use crate::error::StoreError;
 use crate::side::Space;
 use crate::sql::{Driver, Failure, FailureKind, Misfit, Row, Value};
@@ -201,7 +201,7 @@ impl<'c> Session<'c> {
     }
 
     /// The same for many, with few round trips. No key stands twice among them.
-    pub(super) fn put_many<'r, R: Record + 'r>(
+    pub(super) fn put_many<'r, R: Written + 'r>(
         &self,
         records: impl IntoIterator<Item = &'r R>,
     ) -> Result<(), StoreError> {

@@ -3,7 +3,9 @@
 use super::Home;
 use crate::support::*;
 use iryonet_domain::{InstitutionCode, ParticipantKind, Prefecture, ScoreTable};
-use iryonet_registry::{AdmissionRow, Applicant, Command, Event, ListId, ListRow, Standing};
+use iryonet_registry::{
+    AdmissionRow, Applicant, Command, Event, ListId, ListRow, MemoryTables, Standing,
+};
 use iryonet_store::{
     ApplicantQuery, ParticipantQuery, Reader, Store, StoreError, act, change, look,
 };
@@ -84,6 +86,23 @@ fn applicant_fits(applicant: &Applicant, query: &ApplicantQuery) -> bool {
                     && digits.bytes().all(|b| b.is_ascii_digit())
                     && applicant.postal.starts_with(&digits)
             }))
+}
+
+/// A home of an earlier layout that was opened holds and answers what it did,
+/// and takes what is new.
+pub(crate) fn assert_brought_up_to_date(
+    store: &dyn Store,
+    memory: &MemoryTables,
+    searched: &[String],
+    layout: usize,
+) {
+    assert_same(store, memory, NOW);
+    assert_eq!(look(store, replayed).unwrap(), *memory);
+    assert_eq!(look(store, answers).unwrap(), searched, "layout {layout}");
+    change(store, |transaction| {
+        transaction.side_put(iryonet_store::Space::Session, b"a", b"b", None)
+    })
+    .unwrap();
 }
 
 /// What some searches find.

@@ -1,6 +1,6 @@
 //! アカウント, with the two ways to find them that are not their name.
 
-use super::{Record, list, maybe_millis, millis, text, whole, word};
+use super::{Record, Written, list, maybe_millis, millis, text, whole, word};
 use crate::error::StoreError;
 use crate::home::session::json;
 use crate::sql::{self, Kind, Misfit, Row, Table, Value, integer, values};
@@ -41,7 +41,9 @@ impl Record for Account {
             created_at: millis(row, 8)?,
         })
     }
+}
 
+impl Written for Account {
     fn write(&self) -> Result<Vec<Value<'_>>, StoreError> {
         Ok(values![
             self.account.as_str(),
@@ -95,7 +97,9 @@ impl Record for RoleOf {
             account: word(row, 1)?,
         })
     }
+}
 
+impl Written for RoleOf {
     fn write(&self) -> Result<Vec<Value<'_>>, StoreError> {
         Ok(values![self.role.as_str(), self.account.as_str()].into())
     }
@@ -129,7 +133,9 @@ impl Record for LoginOf {
             account: word(row, 2)?,
         })
     }
+}
 
+impl Written for LoginOf {
     fn write(&self) -> Result<Vec<Value<'_>>, StoreError> {
         Ok(values![
             &self.login.issuer,

@@ -1,6 +1,6 @@
 //! 利用合意.
 
-use super::{Record, made, maybe_millis, maybe_word, millis, whole, word, yes};
+use super::{Record, Written, made, maybe_millis, maybe_word, millis, whole, word, yes};
 use crate::error::StoreError;
 use crate::sql::{self, Kind, Misfit, Row, Table, Value, integer, values};
 use iryonet_domain::{AgreementId, ParticipantNumber, ServiceId, Validity};
@@ -45,7 +45,9 @@ impl Record for Agreement {
             noticed_at: maybe_millis(row, 11)?,
         })
     }
+}
 
+impl Written for Agreement {
     fn write(&self) -> Result<Vec<Value<'_>>, StoreError> {
         Ok(values![
             integer(self.agreement.0)?,

@@ -1,6 +1,6 @@
 //! 申請. What is asked for about cases has columns; the case itself is JSON.
 
-use super::Record;
+use super::{Record, Written};
 use crate::error::StoreError;
 use crate::home::session::json;
 use crate::sql::{self, Kind, Misfit, Row, Table, Value, integer, values};
@@ -31,7 +31,9 @@ impl Record for Case {
             .ok_or_else(|| Misfit::new(1, "nothing stands there"))?;
         serde_json::from_str(text).map_err(|error| Misfit::new(1, error))
     }
+}
 
+impl Written for Case {
     fn write(&self) -> Result<Vec<Value<'_>>, StoreError> {
         let applicant = self.applicants.first().map(|applicant| applicant.name());
         Ok(values![

@@ -1,6 +1,6 @@
 //! Devices and enrolment codes.
 
-use super::{Record, fingerprint, maybe_millis, millis, revocation, text, whole, word};
+use super::{Record, Written, fingerprint, maybe_millis, millis, revocation, text, whole, word};
 use crate::error::StoreError;
 use crate::home::records::made;
 use crate::sql::{self, Kind, Misfit, Row, Table, Value, values};
@@ -37,7 +37,9 @@ impl Record for Device {
             ran_out_at: maybe_millis(row, 8)?,
         })
     }
+}
 
+impl Written for Device {
     fn write(&self) -> Result<Vec<Value<'_>>, StoreError> {
         Ok(values![
             self.participant.get(),
@@ -79,7 +81,9 @@ impl Record for EnrolmentCode {
             spent_at: maybe_millis(row, 4)?,
         })
     }
+}
 
+impl Written for EnrolmentCode {
     fn write(&self) -> Result<Vec<Value<'_>>, StoreError> {
         Ok(values![
             self.code_hash.as_str(),

@@ -1,6 +1,6 @@
 //! The ledger, and the way to somebody's history.
 
-use super::{Record, millis, octets, text, whole, word};
+use super::{Record, Written, millis, octets, text, whole, word};
 use crate::error::StoreError;
 use crate::sql::{Kind, Misfit, Row, Table, Value, integer, values};
 use iryonet_ledger::{Entry, Hash, Outcome, Tip};
@@ -43,7 +43,9 @@ impl Record for Entry {
             hash: Hash(octets(row, 8)?),
         })
     }
+}
 
+impl Written for Entry {
     fn write(&self) -> Result<Vec<Value<'_>>, StoreError> {
         let (events, code, text) = match &self.outcome {
             Outcome::Accepted { events } => (Some(events), None, None),
@@ -100,7 +102,9 @@ impl Record for TopicPlace {
             place: whole(row, 2)?,
         })
     }
+}
 
+impl Written for TopicPlace {
     fn write(&self) -> Result<Vec<Value<'_>>, StoreError> {
         Ok(values![&self.topic, integer(self.sequence)?, integer(self.place)?].into())
     }

@@ -36,7 +36,10 @@ pub(crate) trait Record: Sized {
 
     /// Out of the columns that are read, in their order.
     fn read(row: &dyn Row) -> Result<Self, Misfit>;
+}
 
+/// What is also written so: with everything that its table wants.
+pub(crate) trait Written: Record {
     /// Into all columns, in their order.
     fn write(&self) -> Result<Vec<Value<'_>>, StoreError>;
 }

@@ -1,6 +1,6 @@
 //! Gateways and their certificates.
 
-use super::{Record, fingerprint, list, millis, revocation, whole, word};
+use super::{Record, Written, fingerprint, list, millis, revocation, whole, word};
 use crate::error::StoreError;
 use crate::home::session::json;
 use crate::sql::{self, Kind, Misfit, Row, Table, Value, values};
@@ -26,7 +26,9 @@ impl Record for Gateway {
             blocks: list(row, 2)?,
         })
     }
+}
 
+impl Written for Gateway {
     fn write(&self) -> Result<Vec<Value<'_>>, StoreError> {
         Ok(values![
             self.gateway.as_str(),
@@ -63,7 +65,9 @@ impl Record for GatewayCertificate {
             revoked: revocation(row, 5)?,
         })
     }
+}
 
+impl Written for GatewayCertificate {
     fn write(&self) -> Result<Vec<Value<'_>>, StoreError> {
         Ok(values![
             &self.fingerprint.0,
@@ -99,7 +103,9 @@ impl Record for BlockOf {
             gateway: word(row, 1)?,
         })
     }
+}
 
+impl Written for BlockOf {
     fn write(&self) -> Result<Vec<Value<'_>>, StoreError> {
         Ok(values![self.block, self.gateway.as_str()].into())
     }

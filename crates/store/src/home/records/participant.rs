@@ -1,7 +1,8 @@
 //! Participants, their sites and lines, and the applicants of public lists.
 
 use super::{
-    Record, made, maybe_millis, maybe_word, millis, plain_json, plain_or_json, text, whole, word,
+    Record, Written, made, maybe_millis, maybe_word, millis, plain_json, plain_or_json, text,
+    whole, word,
 };
 use crate::error::StoreError;
 use crate::query::search_key;
@@ -9,21 +10,11 @@ use crate::sql::{self, Kind, Misfit, Row, Table, Value, values};
 use iryonet_domain::{Circuit, LineId, ParticipantNumber, Prefecture};
 use iryonet_registry::{Applicant, Line, Participant, Site};
 
-/// Only read so; it is written as [`Placed`].
+/// Only read so: it is written with where it is, as [`Placed`].
 impl Record for Participant {
     const TABLE: Table = Table {
-        name: "participant",
-        columns: &[
-            ("number", Kind::Integer),
-            ("kind", Kind::Text),
-            ("name", Kind::Text),
-            ("code", Kind::Text),
-            ("standing", Kind::Text),
-            ("admitted_at", Kind::Integer),
-            ("membership", Kind::Text),
-        ],
-        key: 1,
         read: 7,
+        ..Placed::TABLE
     };
 
     fn read(row: &dyn Row) -> Result<Self, Misfit> {
@@ -36,19 +27,6 @@ impl Record for Participant {
             admitted_at: millis(row, 5)?,
             membership: plain_or_json(row, 6)?,
         })
-    }
-
-    fn write(&self) -> Result<Vec<Value<'_>>, StoreError> {
-        Ok(values![
-            self.number.get(),
-            self.kind.as_str(),
-            &self.name,
-            self.code.map(|code| code.to_string()),
-            self.standing.as_str(),
-            sql::millis(self.admitted_at)?,
-            plain_json(&self.membership)?,
-        ]
-        .into())
     }
 }
 
@@ -71,7 +49,9 @@ impl Record for Site {
             name: text(row, 2)?,
         })
     }
+}
 
+impl Written for Site {
     fn write(&self) -> Result<Vec<Value<'_>>, StoreError> {
         Ok(values![self.participant.get(), self.site, &self.name].into())
     }
@@ -110,7 +90,9 @@ impl Record for Placed {
             area_key: text(row, 7)?,
         })
     }
+}
 
+impl Written for Placed {
     fn write(&self) -> Result<Vec<Value<'_>>, StoreError> {
         let participant = &self.participant;
         Ok(values![
@@ -160,7 +142,9 @@ impl Record for Line {
             },
         })
     }
+}
 
+impl Written for Line {
     fn write(&self) -> Result<Vec<Value<'_>>, StoreError> {
         Ok(values![
             self.line.0,
@@ -202,7 +186,9 @@ impl Record for Applicant {
             vanished_at: maybe_millis(row, 5)?,
         })
     }
+}
 
+impl Written for Applicant {
     fn write(&self) -> Result<Vec<Value<'_>>, StoreError> {
         Ok(values![
             self.code.to_string(),

@@ -1,6 +1,6 @@
 //! 公布された要件・審査項目.
 
-use super::{Record, list, millis, whole};
+use super::{Record, Written, list, millis, whole};
 use crate::error::StoreError;
 use crate::home::session::json;
 use crate::sql::{self, Kind, Misfit, Row, Table, Value, values};
@@ -26,7 +26,9 @@ impl Record for PublishedRules {
             published_at: millis(row, 2)?,
         })
     }
+}
 
+impl Written for PublishedRules {
     fn write(&self) -> Result<Vec<Value<'_>>, StoreError> {
         Ok(values![
             self.version.0,

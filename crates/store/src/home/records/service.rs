@@ -1,6 +1,6 @@
 //! Services and where they are reached.
 
-use super::{Record, list, made, plain_json, plain_or_json, text, whole, word, yes};
+use super::{Record, Written, list, made, plain_json, plain_or_json, text, whole, word, yes};
 use crate::error::StoreError;
 use crate::home::session::json;
 use crate::sql::{Kind, Misfit, Row, Table, Value, values};
@@ -39,7 +39,9 @@ impl Record for Service {
             offer: plain_or_json(row, 8)?,
         })
     }
+}
 
+impl Written for Service {
     fn write(&self) -> Result<Vec<Value<'_>>, StoreError> {
         Ok(values![
             self.service.get(),
@@ -98,7 +100,9 @@ impl Record for EndpointOf {
             service: made(row, 3, ServiceId::new)?,
         })
     }
+}
 
+impl Written for EndpointOf {
     fn write(&self) -> Result<Vec<Value<'_>>, StoreError> {
         Ok(values![&self.address, self.protocol, self.port, self.service.get()].into())
     }
