@@ -17,6 +17,22 @@ fn issuing_pem(world: &World) -> String {
     path.display().to_string()
 }
 
+/// What openssl says of a client's certificate under root and issuing CA.
+async fn verified(root: &str, issuing: &str, leaf: &str) -> String {
+    openssl(&[
+        "verify",
+        "-x509_strict",
+        "-purpose",
+        "sslclient",
+        "-CAfile",
+        root,
+        "-untrusted",
+        issuing,
+        leaf,
+    ])
+    .await
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_router_enrols_over_est_with_nothing_but_curl_and_openssl() {
     let world = World::new().await;
@@ -41,18 +57,7 @@ async fn a_router_enrols_over_est_with_nothing_but_curl_and_openssl() {
             issuing_pem(&world),
             router.at("leaf.pem"),
         );
-        let said = openssl(&[
-            "verify",
-            "-x509_strict",
-            "-purpose",
-            "sslclient",
-            "-CAfile",
-            &root,
-            "-untrusted",
-            &issuing,
-            &file,
-        ])
-        .await;
+        let said = verified(&root, &issuing, &file).await;
         assert!(said.contains("OK"), "{said}");
         let said = openssl(&["x509", "-in", &file, "-noout", "-text"]).await;
         let name = format!("URI:iryonet:participant:{number}:device:");
@@ -122,18 +127,7 @@ async fn every_key_of_the_trade_enrols_however_its_base64_is_broken_into_lines()
             assert_eq!(status, 200, "{algorithm}, {form}: {kind}");
             router.certificates().await;
             let leaf = router.at("leaf.pem");
-            let said = openssl(&[
-                "verify",
-                "-x509_strict",
-                "-purpose",
-                "sslclient",
-                "-CAfile",
-                &root,
-                "-untrusted",
-                &issuing,
-                &leaf,
-            ])
-            .await;
+            let said = verified(&root, &issuing, &leaf).await;
             assert!(said.contains("OK"), "{algorithm}, {form}: {said}");
             let certified = openssl(&["x509", "-in", &leaf, "-noout", "-pubkey"]).await;
             assert_eq!(certified, own, "{algorithm}, {form}: another key");
