@@ -5,8 +5,13 @@
 //! Looked at is what a case's rules take such evidence for and what was not
 //! looked at yet, and whatever a person asks for again. What cannot be found out
 //! now is tried again, at growing intervals; a server that lets nobody look at
-//! it has failed after three attempts, or at once where a person asked. A resolver that does not answer proves
-//! nothing about anybody, and nothing is recorded.
+//! it has failed after three attempts, or at once where a person asked. A
+//! resolver that does not answer proves nothing about anybody, and nothing is
+//! recorded.
+//!
+//! A round costs what it touches: the cases that went on, were asked for, or are
+//! to be tried again. All cases under way are gone through only now and then, for
+//! what another center left undone.
 //!
 //! What is to be looked at, the registry says (`registry::case::probes`), and
 //! what the facts prove, the rules do.
@@ -36,8 +41,10 @@ use tokio_util::sync::CancellationToken;
 
 use probing::LookError;
 
-/// Between two looks for something to do.
-const LOOK_EVERY: Duration = Duration::from_secs(30);
+/// Between two looks for something to try again.
+const LOOK_EVERY: Duration = Duration::from_secs(15);
+/// Between two times that all cases under way are gone through.
+const ALL_EVERY_MS: u64 = 10 * 60_000;
 /// Looks at once.
 const LOOKS_AT_ONCE: usize = 4;
 /// Looks of one round; what is more waits for the next.
@@ -46,6 +53,8 @@ const LOOKS_PER_ROUND: usize = 64;
 const CASES_AT_ONCE: usize = 500;
 /// Cases that people may ask for at the same time.
 const ASKED_MAX: usize = 256;
+/// Cases that went on and wait for their turn; with more, all are gone through.
+const WENT_ON_MAX: usize = 10_000;
 /// Attempts after which a server that lets nobody look has failed.
 const ATTEMPTS: u32 = 3;
 /// The first pause before another attempt, in milliseconds; each is four times
@@ -69,6 +78,7 @@ pub(crate) struct Settings {
 pub(crate) struct Checks {
     settings: Option<Settings>,
     asked: Mutex<BTreeSet<CaseId>>,
+    went_on: Mutex<BTreeSet<CaseId>>,
     wake: Notify,
     places: Semaphore,
 }
@@ -115,6 +125,7 @@ impl Checks {
         Ok(Self {
             settings,
             asked: Mutex::new(BTreeSet::new()),
+            went_on: Mutex::new(BTreeSet::new()),
             wake: Notify::new(),
             places: Semaphore::new(LOOKS_AT_ONCE),
         })
@@ -134,13 +145,27 @@ impl Checks {
         }
         asked.insert(case);
         drop(asked);
-        self.wake();
+        self.wake.notify_one();
         true
     }
 
     /// A case went on to where there may be something to look at.
-    pub(crate) fn wake(&self) {
-        self.wake.notify_one();
+    pub(crate) fn went_on(&self, case: CaseId) {
+        if self.are_on() {
+            self.put_back([case]);
+            self.wake.notify_one();
+        }
+    }
+
+    /// Cases whose turn is still to come.
+    fn put_back(&self, cases: impl IntoIterator<Item = CaseId>) {
+        let mut went_on = lock(&self.went_on);
+        for case in cases {
+            // One more than fits says that there were too many.
+            if went_on.len() <= WENT_ON_MAX {
+                went_on.insert(case);
+            }
+        }
     }
 }
 
@@ -150,9 +175,11 @@ pub(crate) async fn run(center: Arc<Center>, end: CancellationToken) {
         return;
     }
     let mut tried: BTreeMap<Aim, Tried> = BTreeMap::new();
+    // At the start: what was left undone when the center stopped.
+    let mut all_at = UnixMillis(0);
     loop {
         let more = tokio::select! {
-            more = round(&center, &mut tried) => more,
+            more = round(&center, &mut tried, &mut all_at) => more,
             () = end.cancelled() => return,
         };
         let pause = if more { Duration::ZERO } else { LOOK_EVERY };
@@ -165,28 +192,64 @@ pub(crate) async fn run(center: Arc<Center>, end: CancellationToken) {
 }
 
 /// One round; says whether there is more to do at once.
-async fn round(center: &Arc<Center>, tried: &mut BTreeMap<Aim, Tried>) -> bool {
+async fn round(
+    center: &Arc<Center>,
+    tried: &mut BTreeMap<Aim, Tried>,
+    all_at: &mut UnixMillis,
+) -> bool {
+    let now = clock::now();
     let asked = std::mem::take(&mut *lock(&center.checks.asked));
-    let again = asked.clone();
-    let Ok(all) = center.read(move |reader| wanted(reader, &asked)).await else {
-        // The cause was logged where it arose; what was asked for still is.
+    let went_on = std::mem::take(&mut *lock(&center.checks.went_on));
+    // A clock that was set back must not keep it from being gone through.
+    let due = now >= *all_at || all_at.since_ms(now) > ALL_EVERY_MS;
+    let everything = due || went_on.len() > WENT_ON_MAX;
+    let some: BTreeSet<CaseId> = if everything {
+        BTreeSet::new()
+    } else {
+        let again = tried.iter().filter(|(_, tried)| tried.next_at <= now);
+        let again = again.map(|(aim, _)| aim.0);
+        asked.iter().chain(&went_on).copied().chain(again).collect()
+    };
+    if !everything && some.is_empty() {
+        return false;
+    }
+    let (again, looked) = (asked.clone(), some.clone());
+    let wanted = center
+        .read(move |reader| {
+            if everything {
+                wanted(reader, &asked)
+            } else {
+                wanted_of(reader, &some, &asked)
+            }
+        })
+        .await;
+    let Ok(all) = wanted else {
+        // The cause was logged where it arose; what was to be looked at still is.
         lock(&center.checks.asked).extend(again);
+        center.checks.put_back(went_on);
         return false;
     };
-    let now = clock::now();
+    if everything {
+        *all_at = now.plus_ms(ALL_EVERY_MS);
+    }
     // What nobody wants any more is forgotten, and what a person wants is new.
-    tried.retain(|aim, _| all.contains(aim) && !again.contains(&aim.0));
+    tried.retain(|aim, _| {
+        let seen = everything || looked.contains(&aim.0);
+        (!seen || all.contains(aim)) && !again.contains(&aim.0)
+    });
     let mut aims: Vec<Aim> = all
         .into_iter()
         .filter(|aim| tried.get(aim).is_none_or(|tried| tried.next_at <= now))
         .collect();
     let more = aims.len() > LOOKS_PER_ROUND;
-    for (case, _) in aims.split_off(aims.len().min(LOOKS_PER_ROUND)) {
-        if again.contains(&case) {
-            // Its turn comes with the next round.
-            lock(&center.checks.asked).insert(case);
-        }
-    }
+    // The turn of these comes with the next round.
+    let left = aims.split_off(aims.len().min(LOOKS_PER_ROUND));
+    let (pressing, rest): (Vec<_>, Vec<_>) = left
+        .into_iter()
+        .map(|(case, _)| case)
+        .partition(|case| again.contains(case));
+    lock(&center.checks.asked).extend(pressing);
+    center.checks.put_back(rest);
     let mut looks = JoinSet::new();
     for aim in aims {
         let center = Arc::clone(center);
@@ -293,15 +356,18 @@ async fn record(
     Ok(())
 }
 
+/// Where a case may have something to look at.
+const LOOKED_AT: [CaseState; 4] = [
+    CaseState::InExamination,
+    CaseState::Approved,
+    CaseState::CodeHandedOut,
+    CaseState::Certified,
+];
+
 /// What is to be looked at: what was not yet, and all of what was asked for.
 fn wanted(reader: &dyn Reader, asked: &BTreeSet<CaseId>) -> Result<BTreeSet<Aim>, StoreError> {
     let mut aims = BTreeSet::new();
-    for state in [
-        CaseState::InExamination,
-        CaseState::Approved,
-        CaseState::CodeHandedOut,
-        CaseState::Certified,
-    ] {
+    for state in LOOKED_AT {
         let query = CaseQuery {
             state: Some(state),
             ..CaseQuery::default()
@@ -310,13 +376,7 @@ fn wanted(reader: &dyn Reader, asked: &BTreeSet<CaseId>) -> Result<BTreeSet<Aim>
         loop {
             let page = reader.cases(&query, after, CASES_AT_ONCE)?;
             for case in &page {
-                let again = asked.contains(&case.case);
-                aims.extend(
-                    of(reader, case)?
-                        .into_iter()
-                        .filter(|probe| again || !is_known(case, probe))
-                        .map(|probe| (case.case, probe)),
-                );
+                add(reader, case, asked, &mut aims)?;
             }
             after = page.last().map(|case| case.case);
             if page.len() < CASES_AT_ONCE {
@@ -325,6 +385,39 @@ fn wanted(reader: &dyn Reader, asked: &BTreeSet<CaseId>) -> Result<BTreeSet<Aim>
         }
     }
     Ok(aims)
+}
+
+/// The same, of some cases only.
+fn wanted_of(
+    reader: &dyn Reader,
+    some: &BTreeSet<CaseId>,
+    asked: &BTreeSet<CaseId>,
+) -> Result<BTreeSet<Aim>, StoreError> {
+    let mut aims = BTreeSet::new();
+    for case in some {
+        if let Some(case) = reader.case(*case)?
+            && LOOKED_AT.contains(&case.state)
+        {
+            add(reader, &case, asked, &mut aims)?;
+        }
+    }
+    Ok(aims)
+}
+
+fn add(
+    reader: &dyn Reader,
+    case: &Case,
+    asked: &BTreeSet<CaseId>,
+    aims: &mut BTreeSet<Aim>,
+) -> Result<(), StoreError> {
+    let again = asked.contains(&case.case);
+    aims.extend(
+        of(reader, case)?
+            .into_iter()
+            .filter(|probe| again || !is_known(case, probe))
+            .map(|probe| (case.case, probe)),
+    );
+    Ok(())
 }
 
 fn is_known(case: &Case, probe: &Probe) -> bool {

@@ -292,7 +292,7 @@ pub(crate) async fn begin(
 ) -> Result<Json<CaseActed>, Problem> {
     let command = Command::BeginExamination(seen(case, wish.version));
     let acted = act(&center, actor, command).await?;
-    center.checks.wake();
+    center.checks.went_on(CaseId(case));
     Ok(Json(acted))
 }
 
@@ -383,7 +383,7 @@ pub(crate) async fn approve(
         home: home(wish.gateway, wish.block)?,
     });
     let acted = act(&center, actor, command).await?;
-    center.checks.wake();
+    center.checks.went_on(CaseId(case));
     Ok(Json(acted))
 }
 
